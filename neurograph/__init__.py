@@ -1,0 +1,59 @@
+"""neurograph: every neuron and every synapse is an object in a `networkx.DiGraph`."""
+
+from neurograph.architectures import perceptron
+from neurograph.check import check
+from neurograph.elements import Neuron, Synapse
+from neurograph.engines.base import Recording, State, Trace
+from neurograph.errors import (
+    CycleError,
+    DetachedError,
+    FormatError,
+    GraphError,
+    NeurographError,
+    NeurographWarning,
+    NonFiniteError,
+    ParameterError,
+    ShapeError,
+)
+from neurograph.functions import ACTIVATIONS, Activation, activation
+from neurograph.layers import Layer, Projection
+from neurograph.learning.losses import LOSSES, Loss, loss
+from neurograph.learning.optimizers import SGD, Optimizer
+from neurograph.network import Network
+from neurograph.schedule import Plan, plan
+from neurograph.training import History
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ACTIVATIONS",
+    "LOSSES",
+    "SGD",
+    "Activation",
+    "CycleError",
+    "DetachedError",
+    "FormatError",
+    "GraphError",
+    "History",
+    "Layer",
+    "Loss",
+    "Network",
+    "NeurographError",
+    "NeurographWarning",
+    "Neuron",
+    "NonFiniteError",
+    "Optimizer",
+    "ParameterError",
+    "Plan",
+    "Projection",
+    "Recording",
+    "ShapeError",
+    "State",
+    "Synapse",
+    "Trace",
+    "activation",
+    "check",
+    "loss",
+    "perceptron",
+    "plan",
+]

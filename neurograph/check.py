@@ -1,0 +1,110 @@
+"""Every invariant of a `Plan`, as code: nothing that was not checked reaches an engine."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurograph.errors import ParameterError
+
+__all__ = ["check"]
+
+
+def check(plan) -> None:
+    """Raise unless every index of a plan is in range and the order of visits is valid.
+
+    Parameters
+    ----------
+    plan : Plan
+
+    Raises
+    ------
+    ParameterError
+        Names the first invariant that does not hold.
+
+    Examples
+    --------
+    >>> from neurograph.graph import NeuronGraph
+    >>> from neurograph.schedule import plan
+    >>> check(plan(NeuronGraph([("a", "b")])))
+    """
+    n, e, m = plan.n_neurons, plan.n_synapses, plan.n_memories
+    total = e + m
+    none = np.iinfo(np.uint32).max
+
+    for name, array, length, bound in (
+        ("neuron", plan.neuron, n, n),
+        ("synapse", plan.synapse, total, total),
+        ("source", plan.source, e, n),
+        ("target", plan.target, e, n),
+        ("delay", plan.delay, e, none),
+        ("out_synapse", plan.out_synapse, e, e),
+        ("cell", plan.cell, m, n),
+        ("activation", plan.activation, n, len(plan.activations)),
+        ("level", plan.level, n, max(n, 1)),
+        ("inputs", plan.inputs, len(plan.inputs), n),
+        ("outputs", plan.outputs, len(plan.outputs), n),
+        ("tie_synapse", plan.tie_synapse, len(plan.tie_synapse), total),
+        ("gated_synapse", plan.gated_synapse, len(plan.gated_synapse), total),
+    ):
+        _require(array.shape == (length,), f"{name} has {length} entries")
+        _require(not array.size or int(array.max()) < bound, f"{name} is below {bound}")
+
+    for name, pointers, n_rows, size in (
+        ("indptr", plan.indptr, n, e),
+        ("out_indptr", plan.out_indptr, n, e),
+        ("gated_indptr", plan.gated_indptr, n, len(plan.gated_synapse)),
+        ("tie_indptr", plan.tie_indptr, len(plan.tie_indptr) - 1, len(plan.tie_synapse)),
+    ):
+        _require(pointers.shape == (n_rows + 1,), f"{name} has {n_rows + 1} entries")
+        _require(pointers[0] == 0 and pointers[-1] == size, f"{name} runs from 0 to {size}")
+        _require((pointers[1:] >= pointers[:-1]).all(), f"{name} does not fall")
+
+    _require(_permutation(plan.neuron, n), "neuron is a permutation")
+    _require(_permutation(plan.synapse, total), "synapse is a permutation")
+    _require(_permutation(plan.out_synapse, e), "out_synapse is a permutation")
+    ends = np.repeat(np.arange(n), np.diff(plan.indptr.astype(np.int64)))
+    _require(np.array_equal(plan.target, ends), "synapses are sorted by target")
+    starts = np.repeat(np.arange(n), np.diff(plan.out_indptr.astype(np.int64)))
+    _require(np.array_equal(plan.source[plan.out_synapse], starts), "out_synapse is by source")
+    key = plan.target.astype(np.uint64) * np.uint64(n) + plan.source
+    _require((key[1:] > key[:-1]).all(), "a pair of neurons has one synapse")
+
+    _require(plan.memory.shape == (n,), f"memory has {n} entries")
+    cells = np.flatnonzero(plan.memory != none)
+    _require(np.array_equal(cells, np.sort(plan.cell)), "memory names the cells")
+    _require(np.array_equal(plan.memory[plan.cell], np.arange(e, total)), "memory is by cell")
+
+    now = plan.delay == 0
+    _require((plan.source[now] < plan.target[now]).all(), "sources come before their targets")
+    _require((plan.level[plan.source[now]] < plan.level[plan.target[now]]).all(), "levels rise")
+    _require(plan.history >= max(1, int(plan.delay.max(initial=0))), "history covers all delays")
+    _check_gates(plan, total, none)
+    _require(np.unique(plan.inputs).size == plan.inputs.size, "an input has one column")
+    _require(np.unique(plan.outputs).size == plan.outputs.size, "an output has one column")
+    _require(not np.isin(plan.inputs, plan.outputs).any(), "no input is an output")
+    _require(np.unique(plan.tie_synapse).size == plan.tie_synapse.size, "ties do not overlap")
+
+
+def _check_gates(plan, total: int, none: int) -> None:
+    if not plan.gater.size:
+        _require(not plan.gate_delay.size and not plan.gated_synapse.size, "no gates at all")
+        return
+    _require(plan.gater.shape == plan.gate_delay.shape == (total,), f"gater has {total} entries")
+    gated = plan.gater != none
+    _require((plan.gater[gated] < plan.n_neurons).all(), "gater is a neuron")
+    _require((plan.gate_delay <= 1).all(), "gate_delay is 0 or 1")
+    by_gater = np.repeat(np.arange(plan.n_neurons), np.diff(plan.gated_indptr.astype(np.int64)))
+    _require(np.array_equal(plan.gater[plan.gated_synapse], by_gater), "gated_synapse is by gater")
+    _require(gated.sum() == plan.gated_synapse.size, "every gate is listed")
+    ends = np.concatenate([plan.target, plan.cell])
+    now = gated & (plan.gate_delay == 0)
+    _require((plan.gater[now] < ends[now]).all(), "gaters come before the targets they act on")
+
+
+def _permutation(array: np.ndarray, n: int) -> bool:
+    return bool((np.bincount(array, minlength=n)[:n] == 1).all())
+
+
+def _require(holds: object, invariant: str) -> None:
+    if not holds:
+        raise ParameterError(f"not a valid plan: it must be that {invariant}")

@@ -1,0 +1,411 @@
+"""From other graphs, arrays and matrices to networks, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import networkx as nx
+import numpy as np
+
+from neurograph.elements import READS_OUTPUT, READS_STATE, Neuron, Synapse
+from neurograph.engines.base import real_array
+from neurograph.errors import ParameterError, ShapeError
+from neurograph.functions import get_activation
+from neurograph.graph import NeuronGraph
+from neurograph.schedule import break_cycles
+
+__all__ = ["from_arrays", "from_graph", "set_weights", "to_scipy"]
+
+N = TypeVar("N", bound=NeuronGraph)
+
+
+# ---------------------------------------------------------------- networkx graphs
+
+
+def from_graph(
+    cls: type[N],
+    graph: nx.Graph,
+    *,
+    inputs: Iterable,
+    outputs: Iterable,
+    activation: str | Mapping | None = None,
+    weight: str | None = "weight",
+    delays: str | int | None = None,
+    self_loops: str | None = None,
+    duplicates: str = "error",
+    seed: Any = None,
+    dtype: Any = "float64",
+) -> N:
+    """Make a network from any networkx graph, directed or not, multigraph or not.
+
+    Attributes of nodes and edges are taken over: those named like a parameter (`bias`,
+    `delay`, `gater` …) are that parameter, all others stay the user's. An undirected
+    edge becomes two synapses.
+
+    Parameters
+    ----------
+    graph : networkx graph
+    inputs, outputs : sequence of nodes
+        In the order of the columns of X and Y.
+    activation : str or mapping of node to str, optional
+    weight : str or None
+        Edge attribute that holds the weight; drawn where there is none.
+    delays : "auto" or int, optional
+        "auto" gives delay 1 to few edges, so that no cycle is without one; a number is
+        the delay of every edge; else the attribute `delay` says it.
+    self_loops : {"output", "state"}
+        What self-loops feed back; must be said if there are any.
+    duplicates : {"error", "sum", "relay"}
+        What to do with several edges for a pair: add their weights up, or lead all but
+        one through an identity neuron of its own.
+    seed, dtype
+        As in `Network`.
+
+    Examples
+    --------
+    >>> import neurograph as ng
+    >>> import networkx as nx
+    >>> G = nx.DiGraph([("a", "b"), ("b", "c"), ("c", "b")])
+    >>> net = ng.Network.from_graph(G, inputs=["a"], outputs=["c"], delays="auto", seed=0)
+    >>> [(s.source, s.target) for s in net.synapses if s.delay]
+    [('c', 'b')]
+    """
+    directed = graph if graph.is_directed() else graph.to_directed(as_view=True)
+    nodes = [(n, _node_attributes(n, d, activation)) for n, d in directed.nodes(data=True)]
+    edges, relays = _simple_edges(directed, weight, duplicates)
+    loops = [(u, v) for u, v, _ in edges if u == v]
+    if loops and self_loops not in ("state", "output"):
+        raise ParameterError(
+            f"the graph has self-loops, e.g. at {loops[0][0]!r}: say self_loops='output' if they"
+            " feed back the output, 'state' if the state"
+        )
+    if isinstance(delays, str) and delays != "auto":
+        raise ParameterError(f"delays must be 'auto', a number of steps or None; got {delays!r}")
+    for u, v, attributes in edges:
+        if u == v:
+            attributes.setdefault("reads", self_loops)
+        if isinstance(delays, (int, np.integer)) and (u != v or self_loops == "output"):
+            attributes["delay"] = delays
+
+    net = cls(seed=seed, dtype=dtype)
+    net.graph.update(graph.graph)
+    net.add_nodes_from([*nodes, *relays])
+    net.add_edges_from(edges)
+    net.inputs, net.outputs = inputs, outputs
+    if delays == "auto":
+        break_cycles(net)
+    return net
+
+
+def _node_attributes(node: Hashable, found: Mapping, activation: Any) -> dict:
+    attributes = {k: v for k, v in found.items() if k not in ("role", "port")}
+    if isinstance(activation, Mapping):
+        activation = activation.get(node)
+    return attributes if activation is None else {**attributes, "activation": activation}
+
+
+def _simple_edges(graph: Any, weight: str | None, duplicates: str) -> tuple[list, list]:
+    """Return edges, one for each ordered pair, and the relay neurons this took."""
+    if duplicates not in ("error", "sum", "relay"):
+        raise ParameterError(f"duplicates must be 'error', 'sum' or 'relay', got {duplicates!r}")
+    edges: list[tuple[Hashable, Hashable, dict]] = []
+    relays: list[tuple[Hashable, dict]] = []
+    first: dict[tuple, dict] = {}
+    for u, v, found in graph.edges(data=True):
+        attributes = _edge_attributes(found, weight)
+        if (u, v) not in first:
+            first[u, v] = attributes
+            edges.append((u, v, attributes))
+        elif duplicates == "error":
+            raise ParameterError(
+                f"several edges lead from {u!r} to {v!r}: say duplicates='sum' to add their"
+                " weights, or duplicates='relay' to lead all but one through a relay neuron"
+            )
+        elif duplicates == "sum":
+            _add_up(u, v, first[u, v], attributes)
+        else:
+            name = _relay_name(u, v, len(relays), graph)
+            relays.append((name, {"activation": "identity"}))
+            onwards = {"weight": 1.0, "trainable": False}
+            edges += [(u, name, attributes), (name, v, onwards)]
+    return edges, relays
+
+
+def _edge_attributes(found: Mapping, weight: str | None) -> dict:
+    attributes = {k: v for k, v in found.items() if k != "weight"}
+    if weight is not None and found.get(weight) is not None:
+        attributes.pop(weight, None)
+        attributes["weight"] = found[weight]
+    return attributes
+
+
+def _add_up(u: Hashable, v: Hashable, kept: dict, more: dict) -> None:
+    rest = [{k: d.get(k) for k in Synapse.keyed if k != "weight"} for d in (kept, more)]
+    if rest[0] != rest[1] or ("weight" in kept) != ("weight" in more):
+        raise ParameterError(
+            f"the edges from {u!r} to {v!r} differ in more than their weight, so they cannot be"
+            " added up: say duplicates='relay'"
+        )
+    if "weight" in kept:
+        kept["weight"] = kept["weight"] + more["weight"]
+
+
+def _relay_name(u: Hashable, v: Hashable, number: int, graph: nx.Graph) -> str:
+    name = f"relay {number}: {u} -> {v}"
+    while name in graph:
+        name += "'"
+    return name
+
+
+# ---------------------------------------------------------------- arrays
+
+
+def from_arrays(
+    cls: type[N],
+    source: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    n_neurons: int,
+    inputs: Iterable,
+    outputs: Iterable,
+    activation: Any = "logistic",
+    bias: Any = None,
+    delay: Any = None,
+    names: Iterable | None = None,
+    self_loops: str | None = None,
+    seed: Any = 0,
+    dtype: Any = "float64",
+) -> N:
+    """Make a network from arrays with an entry for each synapse.
+
+    Parameters
+    ----------
+    source, target : (E,) int
+        Neurons 0 … n_neurons - 1; no pair twice.
+    weight : (E,) float, optional
+        Drawn from uniform(-0.1, 0.1) unless given.
+    n_neurons : int
+    inputs, outputs : sequence of int
+    activation : str or sequence of str
+        For all, or one for each neuron.
+    bias : number or (N,) float, optional
+    delay : int, (E,) int or "auto", optional
+        "auto" as in `from_graph`.
+    names : sequence, optional
+        Of the neurons, instead of their numbers.
+    self_loops : {"output", "state"}
+        What self-synapses feed back; must be said if there are any.
+    seed, dtype
+        As in `Network`.
+
+    Examples
+    --------
+    >>> import neurograph as ng
+    >>> net = ng.Network.from_arrays([0, 1], [2, 2], n_neurons=3, inputs=[0, 1], outputs=[2])
+    >>> list(net.edges)
+    [(0, 2), (1, 2)]
+    """
+    net = cls(seed=seed, dtype=dtype)
+    n = n_neurons
+    source, target = (_indices(k, a, n) for k, a in (("source", source), ("target", target)))
+    n_synapses = len(source)
+    _shape("target", target, (n_synapses,))
+    _require_single(source, target)
+    loops = source == target
+    if loops.any() and self_loops not in ("state", "output"):
+        raise ParameterError(
+            f"neuron {source[loops][0]} has a self-synapse: say self_loops='output' if they feed"
+            " back the output, 'state' if the state"
+        )
+    auto = isinstance(delay, str) and delay == "auto"
+    steps = _delays(None if auto else delay, loops, self_loops)
+    names = list(range(n)) if names is None else list(names)
+    _shape("names", names, (n,))
+    if len(set(names)) < n or None in names:
+        raise ParameterError("names must be different from each other, and none of them None")
+    columns = _neuron_columns(net, activation, bias, n)
+    weight = _weights(net, weight, n_synapses)
+    ports = [
+        [names[i] for i in _indices(role, given, n)]
+        for role, given in (("inputs", inputs), ("outputs", outputs))
+    ]
+
+    net._create(names)
+    for name, values in columns.items():
+        net._store.neurons.array(name)[:] = values
+    net.adopt_synapses(source, target)
+    table = net._store.synapses
+    table.array("weight")[:] = weight
+    if steps.any():
+        table.array("delay")[:] = steps
+    if loops.any() and self_loops == "state":
+        table.array("reads")[:] = np.where(loops, READS_STATE, READS_OUTPUT)
+    net.inputs, net.outputs = ports
+    if auto:
+        break_cycles(net)
+    return net
+
+
+def _indices(name: str, given: Any, n: int) -> np.ndarray:
+    array = np.asarray(list(given) if isinstance(given, range) else given)
+    if array.size and (array.ndim != 1 or array.dtype.kind not in "iu"):
+        raise ParameterError(f"{name} must be a sequence of whole numbers, got {given!r:.80}")
+    array = array.astype(np.int64).ravel()
+    if array.size and not (array.min() >= 0 and array.max() < n):
+        wrong = array[(array < 0) | (array >= n)][0]
+        raise ParameterError(f"{name} holds {wrong}, but neurons are numbered 0 to {n - 1}")
+    return array
+
+
+def _shape(name: str, given: Any, shape: tuple[int, ...]) -> None:
+    if np.shape(given)[: len(shape)] != shape and (len(given),) != shape:
+        raise ShapeError(f"{name} must have {shape[0]} entries, got {len(given)}")
+
+
+def _require_single(source: np.ndarray, target: np.ndarray) -> None:
+    order = np.lexsort((target, source))
+    s, t = source[order], target[order]
+    twice = np.flatnonzero((s[1:] == s[:-1]) & (t[1:] == t[:-1]))
+    if len(twice):
+        raise ParameterError(
+            f"several synapses lead from {s[twice[0]]} to {t[twice[0]]}; merge them first"
+        )
+
+
+def _delays(delay: Any, loops: np.ndarray, self_loops: str | None) -> np.ndarray:
+    if delay is None:
+        return loops.astype(np.int32)
+    array = real_array("delay", delay, np.dtype(float))
+    array = np.broadcast_to(array, loops.shape) if array.ndim == 0 else array
+    _shape("delay", array, loops.shape)
+    whole = (array >= 0) & (array == np.floor(array)) & (array < 2**31)
+    if not whole.all():
+        raise ParameterError(f"delay must be whole numbers of 0 or more, got {array[~whole][0]:g}")
+    if self_loops == "state" and (array[loops] != 1).any():
+        raise ParameterError("a self-synapse that reads the state has delay 1")
+    if self_loops == "output" and (array[loops] == 0).any():
+        raise ParameterError("an autapse needs a delay of at least 1, got 0")
+    return array.astype(np.int32)
+
+
+def _weights(net: NeuronGraph, weight: Any, n: int) -> np.ndarray:
+    if weight is None:
+        return net.rng.uniform(-0.1, 0.1, n)
+    array = _finite("weight", weight, net.dtype)
+    _shape("weight", array, (n,))
+    return array
+
+
+def _neuron_columns(net: NeuronGraph, activation: Any, bias: Any, n: int) -> dict:
+    columns = {}
+    if bias is not None:
+        columns["bias"] = np.broadcast_to(_finite("bias", bias, net.dtype), (n,))
+    if isinstance(activation, str) or not np.iterable(activation):
+        names, codes = [get_activation(activation).name], np.zeros(n, int)
+    else:
+        given = [get_activation(a).name for a in activation]
+        _shape("activation", given, (n,))
+        names = list(dict.fromkeys(given))
+        code = {name: i for i, name in enumerate(names)}
+        codes = np.array([code[name] for name in given], int)
+    net._store.activations = list(dict.fromkeys(["logistic", *names]))
+    to_store = np.array([net._store.activations.index(name) for name in names])
+    columns["activation"] = to_store[codes]
+    return columns
+
+
+def _finite(name: str, given: Any, dtype: np.dtype) -> np.ndarray:
+    array = real_array(name, given, dtype)
+    if not np.isfinite(array).all():
+        raise ParameterError(f"{name} must be finite numbers, got {array[~np.isfinite(array)][0]}")
+    return array
+
+
+# ---------------------------------------------------------------- matrices
+
+
+def to_scipy(graph: NeuronGraph) -> Any:
+    """Return the weights as a scipy.sparse CSR array; see `Network.to_scipy`."""
+    try:
+        from scipy.sparse import csr_array
+    except ImportError as error:
+        raise ImportError("to_scipy needs scipy: pip install 'neurograph[scipy]'") from error
+    rows, columns = _positions(graph)
+    ids, n = graph.synapse_ids(), len(graph)
+    weights = graph._store.synapses.values("weight", ids)
+    return csr_array((weights, (rows, columns)), shape=(n, n))
+
+
+def set_weights(graph: NeuronGraph, matrix: Any) -> None:
+    """Assign weights from a matrix; see `Network.set_weights`."""
+    graph.require_own()
+    n = len(graph)
+    if getattr(matrix, "shape", np.shape(matrix)) != (n, n):
+        raise ShapeError(
+            f"matrix must be ({n}, {n}), a row and a column for each neuron; got"
+            f" {getattr(matrix, 'shape', np.shape(matrix))}"
+        )
+    rows, columns = _positions(graph)
+    if hasattr(matrix, "tocoo"):
+        found = matrix.tocoo()
+        at_row, at_column, values = found.row, found.col, found.data
+    else:
+        dense = real_array("matrix", matrix, graph.dtype)
+        at_row, at_column = np.nonzero(dense)
+        values = dense[at_row, at_column]
+    place = {pair: i for i, pair in enumerate(zip(rows.tolist(), columns.tolist(), strict=True))}
+    weights = np.zeros(len(rows))
+    for u, v, value in zip(at_row.tolist(), at_column.tolist(), values.tolist(), strict=True):
+        if (u, v) in place:
+            weights[place[u, v]] += value
+        elif value:
+            names = list(graph)
+            raise ParameterError(
+                f"the matrix has {value:g} from {names[u]!r} to {names[v]!r}, where there is no"
+                f" synapse; add it first: net.add_synapse({names[u]!r}, {names[v]!r})"
+            )
+    write_column(graph, Synapse, "weight", weights)
+
+
+def _positions(graph: NeuronGraph) -> tuple[np.ndarray, np.ndarray]:
+    neurons, ids = graph.neuron_ids(), graph.synapse_ids()
+    position = np.zeros(max(1, graph._store.neurons.ids), np.int64)
+    position[neurons] = np.arange(len(neurons))
+    table = graph._store.synapses
+    return position[table.values("source", ids)], position[table.values("target", ids)]
+
+
+def read_column(graph: NeuronGraph, kind: type, name: str) -> np.ndarray:
+    """Return a snapshot of a column in networkx's order."""
+    graph.require_own()
+    if kind is Synapse:
+        return graph._store.synapses.values(name, graph.synapse_ids())
+    return graph._store.neurons.values(name, graph.neuron_ids())
+
+
+def write_column(graph: NeuronGraph, kind: type, name: str, given: Any) -> None:
+    """Write a column in networkx's order; all of it or, after an error, nothing."""
+    graph.require_own()
+    what = {"weight": "weights", "bias": "biases"}[name]
+    table, ids = (
+        (graph._store.synapses, graph.synapse_ids())
+        if kind is Synapse
+        else (graph._store.neurons, graph.neuron_ids())
+    )
+    values = _finite(what, given, graph.dtype)
+    if values.shape != (len(ids),):
+        raise ShapeError(
+            f"{what} must have shape ({len(ids)},), one for each of net."
+            f"{'synapses' if kind is Synapse else 'neurons'}; got {values.shape}"
+        )
+    by_id = dict(zip(ids.tolist(), values.tolist(), strict=True)) if table.ties.group else {}
+    for group in table.ties.groups():
+        if len({by_id[id] for id in group}) > 1:
+            raise ParameterError(
+                f"{what}: {len(group)} synapses are tied and share one weight, but are given"
+                f" {sorted({by_id[id] for id in group})[:3]}; net.untie them or give them one"
+            )
+    table.array(name)[table.row_of[ids]] = values
+    graph._store.touch(Synapse.weight if kind is Synapse else Neuron.bias)

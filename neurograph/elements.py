@@ -1,0 +1,454 @@
+"""Neurons and synapses: what each one has, and which values it can take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import numpy as np
+
+from neurograph.errors import ParameterError
+from neurograph.functions import get_activation
+from neurograph.store import (
+    FLOAT,
+    Column,
+    Handle,
+    SharedColumn,
+    Table,
+    choice,
+    flag,
+    natural,
+    number,
+)
+
+__all__ = ["HIDDEN", "INPUT", "OUTPUT", "READS_OUTPUT", "READS_STATE", "Neuron", "Store", "Synapse"]
+
+ROLES = HIDDEN, INPUT, OUTPUT = range(3)
+ROLE_NAMES = ("hidden", "input", "output")
+READS_OUTPUT, READS_STATE = range(2)
+READS_NAMES = ("output", "state")
+NO_GATER = -1
+NO_PORT, NEXT_PORT = -1, -2
+
+
+def _split(
+    cls: type[Handle], where: Callable[[], str], attributes: Mapping, rest: Mapping[Column, int]
+) -> tuple[dict[Column, Any], dict]:
+    """Encode the parameters among `attributes`; None stands for the default, as in `rest`."""
+    values: dict[Column, Any] = {}
+    own = {}
+    try:
+        for key, value in attributes.items():
+            column = cls.keyed.get(key)
+            if column is None:
+                own[key] = value
+            elif value is None or column.encode is None:
+                values[column] = rest.get(column, column.default)
+            else:
+                values[column] = column.encode(key, value)
+    except ParameterError as error:
+        raise ParameterError(f"{where()}: {error}") from None
+    return values, own
+
+
+# ---------------------------------------------------------------- columns with a meaning
+
+
+class _ActivationColumn(Column):
+    """Stored as a number of the store's own list of names."""
+
+    def save(self, table: Table, id: int, stored: Any) -> None:
+        names = table.store.activations
+        if stored == self.default:
+            stored = "logistic"
+        if stored not in names:
+            names.append(stored)
+        super().save(table, id, names.index(stored))
+
+
+class _PortColumn(Column):
+    """Position among the inputs (or outputs): a sort key that networkx can carry along."""
+
+    def save(self, table: Table, id: int, stored: Any) -> None:
+        role = int(table.values("role", np.array([id]))[0])
+        ports = table.store.next_port
+        if stored == NEXT_PORT:
+            stored = ports[role]
+        ports[role] = max(ports[role], stored + 1)
+        super().save(table, id, stored)
+
+
+class _GaterColumn(Column):
+    """Stored as the id of a neuron; a name that is not in the graph (yet) has an id too."""
+
+    def save(self, table: Table, id: int, stored: Any) -> None:
+        super().save(table, id, stored if stored is NO_GATER else table.store.id_of(stored[0]))
+
+
+class _TieColumn(Column):
+    """Not stored: the label of the group that the synapse is in."""
+
+    def load(self, table: Table, id: int) -> Any:
+        return table.ties.group.get(id)
+
+    def save(self, table: Table, id: int, stored: Any) -> None:
+        if stored is None:
+            table.ties.leave(id)
+        else:
+            label = table.ties.local(stored)
+            table.ties.join(id, label)
+            leader = table.ties.ids[label][0]
+            for column in (Synapse.weight, Synapse.trainable):
+                column.save(table, id, table.values(column.name, np.array([leader]))[0])
+
+
+def _encode_gater(name: str, value: Any) -> tuple[Hashable]:
+    value = value.name if isinstance(value, Neuron) else value
+    try:
+        hash(value)
+    except TypeError:
+        raise ParameterError(f"{name} must be the name of a neuron, got {value!r}") from None
+    return (value,)
+
+
+def _encode_tie(name: str, value: Any) -> Hashable:
+    return _encode_gater(name, value)[0]
+
+
+# ---------------------------------------------------------------- neurons
+
+
+class Neuron(Handle):
+    """A node of a `Network`: its bias, activation, state and gradient.
+
+    Attributes
+    ----------
+    name : hashable
+        The node.
+    bias : float
+        b, default 0. It plays no part in an input neuron.
+    activation : str
+        Name of f, default "logistic".
+    role : {"hidden", "input", "output"}
+    port : int
+        Position among the inputs (outputs), -1 for a hidden neuron.
+    trainable : bool
+        Whether learning changes the bias.
+    state, output, delta : float
+        s, y and δ = ∂L/∂s of the last step of the last sample that was run.
+    grad : float
+        ∂L/∂b of the last `backward`.
+    incoming, outgoing, gated : list of Synapse
+        Those that end here, start here, and are multiplied by this neuron's output.
+
+    Examples
+    --------
+    >>> import neurograph as ng
+    >>> net = ng.Network(seed=0)
+    >>> h = net.add_neuron("h", bias=0.5)
+    >>> net.nodes["h"] is h, h["bias"], h.bias
+    (True, 0.5, 0.5)
+    """
+
+    __slots__ = ()
+    bias = Column(0.0, FLOAT, number)
+    activation = _ActivationColumn(
+        0,
+        np.int16,
+        lambda name, value: get_activation(value).name,
+        lambda store, code: store.activations[code] if store else "logistic",
+        structural=True,
+    )
+    role = Column(
+        HIDDEN,
+        np.int8,
+        lambda name, value: choice(name, value, ROLE_NAMES),
+        lambda store, code: ROLE_NAMES[code],
+        structural=True,
+    )
+    port = _PortColumn(NO_PORT, np.int32, natural, structural=True)
+    trainable = Column(True, np.bool_, flag)
+    grad = Column(0.0, key=False)
+    state = Column(0.0, key=False)
+    output = Column(0.0, key=False)
+    delta = Column(0.0, key=False)
+    remembered = ("name",)
+
+    @property
+    def name(self) -> Hashable:
+        """The node of the graph."""
+        return self._home.values["name"] if self.detached else self._home.store.names[self._id]
+
+    @property
+    def incoming(self) -> list[Synapse]:
+        """Synapses that end here."""
+        return [] if self.detached else self._home.store.graph.incoming(self.name)
+
+    @property
+    def outgoing(self) -> list[Synapse]:
+        """Synapses that start here."""
+        return [] if self.detached else self._home.store.graph.outgoing(self.name)
+
+    @property
+    def gated(self) -> list[Synapse]:
+        """Synapses that the output of this neuron multiplies."""
+        return [] if self.detached else self._home.store.graph.gated_by(self.name)
+
+    def encoded(self, attributes: Mapping) -> tuple[dict[Column, Any], dict]:
+        """Return stored values for parameters, and the user's own attributes."""
+        return self.encode(self.name, attributes, self.role)
+
+    @classmethod
+    def encode(
+        cls, name: Hashable, attributes: Mapping, role: str = "hidden"
+    ) -> tuple[dict[Column, Any], dict]:
+        """Check attributes for a neuron that has this name and role."""
+        values, own = _split(cls, lambda: f"neuron {name!r}", attributes, {})
+        if cls.role in values and values[cls.role] != ROLE_NAMES.index(role):
+            values.setdefault(cls.port, NEXT_PORT)
+        if values.get(cls.role, ROLE_NAMES.index(role)) == HIDDEN and cls.port in values:
+            values[cls.port] = NO_PORT
+        return values, own
+
+    def __str__(self) -> str:
+        return f"neuron {self.name!r}"
+
+    def __repr__(self) -> str:
+        gone = "removed " if self.detached else ""
+        return (
+            f"<{gone}neuron {self.name!r}: {self.role}, {self.activation}, bias {self.bias:.6g},"
+            f" state {self.state:.6g}, output {self.output:.6g}, grad {self.grad:.6g}>"
+        )
+
+
+# ---------------------------------------------------------------- synapses
+
+
+class Synapse(Handle):
+    """An edge of a `Network`: its weight, delay, gate and gradient.
+
+    Attributes
+    ----------
+    source, target : hashable
+        Names of the two neurons.
+    weight : float
+        w; synapses that are tied share it.
+    delay : int
+        d in steps, default 0; for a self-synapse 1.
+    reads : {"output", "state"}
+        What of the source it passes on; a self-synapse reads the state unless told otherwise.
+    gater : hashable or None
+        Name of the neuron whose output multiplies this synapse.
+    gate_delay : {0, 1}
+        Whether the gater acts with its output of this step or of the step before.
+    trainable : bool
+        Whether learning changes the weight.
+    tie : str or None
+        Label of the group with which it shares its weight.
+    gain : float
+        γ, the factor of the gater, in the last step of the last sample that was run.
+    grad : float
+        ∂L/∂w of the last `backward`; of the whole group if tied.
+
+    Examples
+    --------
+    >>> import neurograph as ng
+    >>> net = ng.Network([("a", "h", {"weight": 0.5})])
+    >>> syn = net.edges["a", "h"]
+    >>> syn.weight = 0.25
+    >>> dict(syn), syn.delay
+    ({'weight': 0.25}, 0)
+    """
+
+    __slots__ = ()
+    always = "weight"
+    weight = SharedColumn(0.0, FLOAT, number)
+    delay = Column(0, np.int32, natural, structural=True)
+    reads = Column(
+        READS_OUTPUT,
+        np.int8,
+        lambda name, value: choice(name, value, READS_NAMES),
+        lambda store, code: READS_NAMES[code],
+        structural=True,
+    )
+    gater = _GaterColumn(
+        NO_GATER,
+        np.int32,
+        _encode_gater,
+        lambda store, id: None if id == NO_GATER else store.names[id],
+        structural=True,
+    )
+    gate_delay = Column(
+        0, np.int8, lambda name, value: natural(name, value, most=1), structural=True
+    )
+    trainable = SharedColumn(True, np.bool_, flag)
+    tie = _TieColumn(None, None, _encode_tie, structural=True)
+    source = Column(0, np.int32, None, lambda store, id: store and store.names[id], key=False)
+    target = Column(0, np.int32, None, lambda store, id: store and store.names[id], key=False)
+    grad = Column(0.0, key=False)
+    gain = Column(1.0, key=False)
+
+    @property
+    def loop(self) -> bool:
+        """Whether it ends where it starts."""
+        return self.source == self.target
+
+    def default(self, column: Column) -> Any:
+        """Return the value at which a parameter is not a key of the mapping."""
+        if column is Synapse.delay:
+            return int(self.loop)
+        if column is Synapse.reads:
+            return READS_NAMES[self.loop]
+        return column.shown
+
+    def encoded(self, attributes: Mapping) -> tuple[dict[Column, Any], dict]:
+        """Return stored values for parameters, and the user's own attributes."""
+        return self.encode(self.source, self.target, attributes, self.stored_now())
+
+    def stored_now(self) -> dict[Column, int]:
+        """Return what decides whether a change of delay or reads is valid."""
+        return {Synapse.delay: self.delay, Synapse.reads: READS_NAMES.index(self.reads)}
+
+    @classmethod
+    def encode(
+        cls, source: Hashable, target: Hashable, attributes: Mapping, now: Mapping | None = None
+    ) -> tuple[dict[Column, Any], dict]:
+        """Check attributes for a synapse between these two, given what it has `now`."""
+        loop = source == target
+        rest = {cls.delay: int(loop), cls.reads: READS_STATE if loop else READS_OUTPUT}
+
+        def where() -> str:
+            return f"synapse {source!r} -> {target!r}"
+
+        values, own = _split(cls, where, attributes, rest)
+        if now is None:
+            values = rest | values
+        both = {**(now or {}), **values}
+        problem = _self_synapse_problem(loop, both[cls.delay], both[cls.reads])
+        if problem:
+            raise ParameterError(f"{where()}: {problem}")
+        if cls.tie in values:  # first join, then assign: a weight given here is the group's
+            values = {cls.tie: values.pop(cls.tie), **values}
+        return values, own
+
+    def __str__(self) -> str:
+        return f"synapse {self.source!r} -> {self.target!r}"
+
+    def __repr__(self) -> str:
+        gone = "removed " if self.detached else ""
+        extra = f", delay {self.delay}" if self.delay != self.loop else ""
+        extra += ", reads output" if self.loop and self.reads == "output" else ""
+        extra += f", gated by {self.gater!r}" if self.gater is not None else ""
+        return (
+            f"<{gone}synapse {self.source!r} -> {self.target!r}: weight {self.weight:.6g}{extra},"
+            f" grad {self.grad:.6g}>"
+        )
+
+
+def _self_synapse_problem(loop: bool, delay: int, reads: int) -> str | None:
+    if not loop and reads == READS_STATE:
+        return "only a self-synapse can read the state; leave reads out"
+    if loop and reads == READS_STATE and delay != 1:
+        return (
+            f"a self-synapse feeds the state back one step later, so its delay is 1, not {delay};"
+            " for an autapse that feeds back the output say reads='output'"
+        )
+    if loop and delay == 0:
+        return "an autapse needs a delay of at least 1, got 0"
+    return None
+
+
+# ---------------------------------------------------------------- both tables of one graph
+
+
+class Store:
+    """The numbers of one graph: a table of neurons, a table of synapses, and their names.
+
+    Attributes
+    ----------
+    graph : NeuronGraph
+        Whose they are.
+    dtype : numpy.dtype
+        Of weights, biases, states and gradients.
+    names : list
+        Node of every neuron id.
+    activations : list of str
+        Name of every activation code of this store.
+    version : int
+        Grows with every change that makes a plan stale.
+    members : int
+        Grows with every neuron or synapse added or removed.
+    edits : int
+        Grows with every weight or bias that is assigned.
+    """
+
+    def __init__(self, graph: Any, dtype: np.dtype):
+        self.graph, self.dtype = graph, dtype
+        self.neurons, self.synapses = Table(self, Neuron), Table(self, Synapse)
+        self.names: list[Hashable] = []
+        self.activations = ["logistic"]
+        self.ghosts: dict[Hashable, int] = {}  # names that gate, but are not in the graph
+        self.next_port = [0, 0, 0]
+        self.version = self.members = self.edits = 0
+
+    def touch(self, column: Column) -> None:
+        """Note that a value of this column was changed by the user."""
+        if column.structural:
+            self.version += 1
+        self.edits += 1
+
+    def changed(self) -> None:
+        """Note that neurons or synapses came or went."""
+        self.members += 1
+        self.version += 1
+
+    # -- rows
+
+    def new_neurons(self, names: list[Hashable]) -> range:
+        """Take rows for neurons; return their ids."""
+        first = self.neurons.append(len(names))
+        self.names += names
+        for id, name in enumerate(names, first) if self.ghosts else ():
+            if name in self.ghosts:
+                gater = self.synapses.array("gater")
+                gater[gater == self.ghosts.pop(name)] = id
+        self.changed()
+        return range(first, first + len(names))
+
+    def new_synapses(self, source: Any, target: Any, n: int) -> range:
+        """Take rows for synapses between neurons given by id; return their ids."""
+        first = self.synapses.append(n)
+        rows = slice(self.synapses.rows - n, self.synapses.rows)
+        self.synapses.array("source")[rows] = source
+        self.synapses.array("target")[rows] = target
+        self.changed()
+        return range(first, first + n)
+
+    def remove(self, handle: Handle) -> None:
+        """Detach a handle; a neuron that gates something stays known as a name."""
+        id = handle._id
+        gates = isinstance(handle, Neuron) and "gater" in self.synapses.arrays
+        if gates and (self.synapses.array("gater") == id).any():
+            self.ghosts[self.names[id]] = id
+        handle.detach()
+        self.changed()
+
+    def id_of(self, name: Hashable) -> int:
+        """Return the id of a neuron; a name that is not in the graph gets one without a row."""
+        neuron = self.graph._node.get(name)
+        if neuron is not None:
+            return neuron._id
+        if name not in self.ghosts:
+            self.ghosts[name] = self.neurons.burn()
+            self.names.append(name)
+        return self.ghosts[name]
+
+    def copy(self, graph: Any) -> Store:
+        """Return the same numbers, ids and names for another graph."""
+        twin = object.__new__(Store)
+        twin.__dict__.update(self.__dict__)
+        twin.graph = graph
+        twin.neurons, twin.synapses = self.neurons.copy(twin), self.synapses.copy(twin)
+        twin.names, twin.activations = list(self.names), list(self.activations)
+        twin.ghosts, twin.next_port = dict(self.ghosts), list(self.next_port)
+        return twin

@@ -1,0 +1,307 @@
+"""What an engine takes and gives: parameters, state, recording, gradients.
+
+Inside, arrays are (steps, neurons, samples), the batch innermost; neurons are in the order
+of the plan. What users see is (samples, steps), see `Recording`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from neurograph.errors import NonFiniteError, ParameterError, ShapeError, suggest
+from neurograph.functions import Activation, get_activation
+from neurograph.graph import NeuronGraph
+from neurograph.schedule import Plan
+
+__all__ = ["Batch", "Engine", "Gradients", "Parameters", "Recording", "State", "Trace"]
+
+
+class Parameters(NamedTuple):
+    """The parameters of a plan: views of the store's own columns.
+
+    weight : (E+M,) array, bias : (N,) array
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+    @classmethod
+    def of(cls, graph: NeuronGraph) -> Parameters:
+        """Return the columns of a graph whose rows are in plan order."""
+        store = graph._store
+        return cls(store.synapses.array("weight"), store.neurons.array("bias"))
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where a run stands: what the next step needs to know of the steps before.
+
+    Attributes
+    ----------
+    y : (H, N, B) array
+        Outputs of the last H steps, the newest last.
+    s : (N, B) array
+        States of the last step.
+    steps : int
+        Steps since rest.
+    names : tuple
+        The neurons, so that a state is not taken for that of another network.
+    """
+
+    y: np.ndarray
+    s: np.ndarray
+    steps: int
+    names: tuple[Hashable, ...]
+
+    @classmethod
+    def rest(cls, plan: Plan, n_samples: int, dtype: np.dtype) -> State:
+        """Return the state before the first step: all zero."""
+        shape = plan.n_neurons, n_samples
+        y = np.zeros((plan.history, *shape), dtype)
+        return cls(y, np.zeros(shape, dtype), 0, plan.visits)
+
+    def fit(self, plan: Plan, n_samples: int, dtype: np.dtype) -> State:
+        """Return this state in the order of a plan, or raise if it is not one of its states."""
+        if set(self.names) != set(plan.position):
+            raise ShapeError(
+                "state= comes from a network with other neurons;"
+                " pass rec.final_state of a run of this network"
+            )
+        if self.s.shape[1] != n_samples:
+            raise ShapeError(
+                f"state= is of {self.s.shape[1]} samples, but X has {n_samples}; they continue"
+                " one by one"
+            )
+        rows = np.empty(plan.n_neurons, np.intp)
+        rows[[plan.position[name] for name in self.names]] = np.arange(plan.n_neurons)
+        y = np.zeros((plan.history, plan.n_neurons, n_samples), dtype)
+        known = min(len(y), len(self.y))
+        y[len(y) - known :] = self.y[len(self.y) - known :, rows]
+        return State(y, self.s[rows].astype(dtype), self.steps, plan.visits)
+
+
+class Gradients(NamedTuple):
+    """What a backward pass finds.
+
+    weight : (E+M,), bias : (N,), delta : (T, N, B), inputs : (T, n_in, B)
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+    delta: np.ndarray
+    inputs: np.ndarray
+
+
+class Engine(ABC):
+    """Executes a plan; every engine gives what the walker gives."""
+
+    @abstractmethod
+    def forward(
+        self, plan: Plan, parameters: Parameters, x: np.ndarray, start: State
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Run T steps of equations (1)-(4) on inputs x (T, n_in, B) from a state.
+
+        Returns
+        -------
+        s : (1+T, N, B) array
+            States, that of the step before the first included.
+        y : (H+T, N, B) array
+            Outputs, those of the H steps before the first included.
+        """
+
+    @abstractmethod
+    def backward(
+        self,
+        plan: Plan,
+        parameters: Parameters,
+        s: np.ndarray,
+        y: np.ndarray,
+        steps: int,
+        d_output: np.ndarray,
+        d_state: np.ndarray,
+    ) -> Gradients:
+        """Find the exact gradient, equations (5)-(7), of what `forward` returned.
+
+        Parameters
+        ----------
+        s, y : arrays
+            From `forward`.
+        steps : int
+            Steps since rest when the run began.
+        d_output, d_state : (T, n_out, B) arrays
+            ∂ℓ/∂y and ∂ℓ/∂s at the outputs, as the loss gives them; they add up.
+        """
+
+
+class Batch(NamedTuple):
+    """Inputs as an engine wants them, and the shape in which users gave them."""
+
+    x: np.ndarray  # (T, n_in, B)
+    shape: tuple[int, ...]  # of the leading axes that users see: (), (B,) or (B, T)
+
+    @classmethod
+    def of(cls, X: object, plan: Plan, dtype: np.dtype) -> Batch:
+        """Check X of shape (n_in,), (B, n_in) or (B, T, n_in)."""
+        n_in = len(plan.inputs)
+        if not n_in:
+            raise ParameterError(
+                "the network has no inputs; name some, e.g. net.inputs = ['a', 'b'], or"
+                " net.add_neuron('a', role='input')"
+            )
+        array = real_array("X", X, dtype)
+        if array.ndim not in (1, 2, 3) or array.shape[-1] != n_in:
+            raise ShapeError(
+                f"X must have shape ({n_in},), (samples, {n_in}) or (samples, steps, {n_in}),"
+                f" one column for each input; got {array.shape}"
+            )
+        shape = array.shape[:-1]
+        full = array.reshape((*shape, *(1,) * (2 - len(shape)), n_in))
+        if not full.shape[0] or not full.shape[1]:
+            raise ShapeError(f"X must have at least one sample and one step; got {array.shape}")
+        if not np.isfinite(full).all():
+            b, t, i = np.argwhere(~np.isfinite(full))[0]
+            raise NonFiniteError(
+                f"X holds {full[b, t, i]} for input {plan.name(plan.inputs[i])!r}"
+                f" at step {t} of sample {b}; inputs must be finite numbers"
+            )
+        return cls(np.ascontiguousarray(full.transpose(1, 2, 0)), shape)
+
+
+def real_array(name: str, value: object, dtype: np.dtype) -> np.ndarray:
+    """Return `value` as an array of real numbers, or say what it is instead."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"dtype {array.dtype}")
+        with np.errstate(over="ignore"):  # too large for float32: inf, which callers refuse
+            return array.astype(dtype)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{name} must be an array of real numbers: {error}") from None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One neuron through a run: arrays of shape (samples, steps).
+
+    `delta` is None until a `backward` of this run.
+    """
+
+    state: np.ndarray
+    output: np.ndarray
+    delta: np.ndarray | None
+
+
+class Recording:
+    """What a run did, neuron by neuron: `rec.outputs`, `rec["h"].state`, `rec.final_state`.
+
+    Attributes
+    ----------
+    plan : Plan
+        The plan that was executed.
+    outputs : array
+        (n_out,), (B, n_out) or (B, T, n_out), as X was given.
+    final_state : State
+        From where another run can go on.
+
+    Examples
+    --------
+    >>> import neurograph as ng
+    >>> rec = ng.perceptron(2, 3, 1, seed=0).run([[0, 1], [1, 1]])
+    >>> rec.outputs.shape, rec["hidden.0"].output.shape
+    ((2, 1), (2, 1))
+    """
+
+    def __init__(
+        self, plan: Plan, s: np.ndarray, y: np.ndarray, start: State, shape: tuple[int, ...]
+    ):
+        self.plan, self._s, self._y, self._start, self._shape = plan, s, y, start, shape
+        self._delta: np.ndarray | None = None
+
+    @property
+    def steps(self) -> int:
+        """Number of steps T."""
+        return len(self._s) - 1
+
+    @property
+    def outputs(self) -> np.ndarray:
+        """Outputs of the output neurons, in the shape in which X was given."""
+        y = self._y[-self.steps :, self.plan.outputs]
+        return y.transpose(2, 0, 1).reshape(*self._shape, len(self.plan.outputs))
+
+    @property
+    def final_state(self) -> State:
+        """The state after the last step, for `forward(X, state=...)`."""
+        y = self._y[-self.plan.history :].copy()
+        return State(y, self._s[-1].copy(), self._start.steps + self.steps, self._start.names)
+
+    def __getitem__(self, name: Hashable) -> Trace:
+        try:
+            j = self.plan.position[name]
+        except (KeyError, TypeError):
+            known = suggest(name, self.plan.position)
+            raise ParameterError(f"no neuron {name!r} in this recording.{known}") from None
+        delta = None if self._delta is None else self._delta[:, j].T
+        return Trace(self._s[1:, j].T, self._y[-self.steps :, j].T, delta)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Recording of {self.plan.n_neurons} neurons, {self._s.shape[2]} samples,"
+            f" {self.steps} steps>"
+        )
+
+
+def activations(plan: Plan) -> list[Activation]:
+    """Return the activation function of every neuron of a plan."""
+    codes = plan.activation.tolist()
+    functions = {code: get_activation(plan.activations[code]) for code in set(codes)}
+    return [functions[code] for code in codes]
+
+
+def record(
+    engine: Engine, graph: NeuronGraph, plan: Plan, batch: Batch, state: State | None
+) -> Recording:
+    """Run a batch; raise `NonFiniteError` where a neuron is no longer a finite number."""
+    n_samples = batch.x.shape[2]
+    if state is None:
+        start = State.rest(plan, n_samples, graph.dtype)
+    elif isinstance(state, State):
+        start = state.fit(plan, n_samples, graph.dtype)
+    else:
+        raise ParameterError(f"state must be the final_state of a recording, got {state!r}")
+    s, y = engine.forward(plan, Parameters.of(graph), batch.x, start)
+    finite = np.isfinite(s[1:]) & np.isfinite(y[-len(s) + 1 :])
+    if not finite.all():
+        t, j, b = np.argwhere(~finite)[0]
+        raise NonFiniteError(
+            f"neuron {plan.name(j)!r} has state {s[t + 1, j, b]} and output"
+            f" {y[plan.history + t, j, b]} at step {t} of sample {b};"
+            " weights or inputs are too large, or a loop amplifies"
+        )
+    return Recording(plan, s, y, start, batch.shape)
+
+
+def show(graph: NeuronGraph, recording: Recording) -> None:
+    """Write the last step of the last sample where users look: state, output, gain."""
+    store, plan = graph._store, recording.plan
+    last = plan.history + recording.steps - 1
+    store.neurons.array("state")[:] = recording._s[-1, :, -1]
+    store.neurons.array("output")[:] = recording._y[last, :, -1]
+    if plan.gater.size:
+        gain = store.synapses.array("gain")
+        gain[:] = 1
+        gated = plan.gated_synapse
+        step = last - plan.gate_delay[gated].astype(np.int64)
+        first = plan.history - recording._start.steps  # where the first step since rest is
+        acts = step >= first
+        gain[gated[acts]] = recording._y[step[acts], plan.gater[gated[acts]], -1]
+
+
+def show_delta(graph: NeuronGraph, recording: Recording) -> None:
+    """Write the deltas of the last step of the last sample where users look."""
+    if recording._delta is not None:
+        graph._store.neurons.array("delta")[:] = recording._delta[-1, :, -1]

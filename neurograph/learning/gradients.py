@@ -1,0 +1,51 @@
+"""From a recorded run to the gradient columns of the store."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurograph.engines.base import Engine, Parameters, Recording
+from neurograph.graph import NeuronGraph
+from neurograph.schedule import Plan
+
+__all__ = ["backpropagate"]
+
+
+def backpropagate(
+    graph: NeuronGraph,
+    engine: Engine,
+    recording: Recording,
+    d_output: np.ndarray,
+    d_state: np.ndarray,
+    accumulate: bool = False,
+) -> np.ndarray:
+    """Write the exact gradient of a run into the columns `grad`; return ∂L/∂x, (T, n_in, B).
+
+    Tied synapses get the gradient of their group, each of them. `accumulate` adds to what the
+    columns hold. Deltas go into the recording.
+    """
+    found = engine.backward(
+        recording.plan,
+        Parameters.of(graph),
+        recording._s,
+        recording._y,
+        recording._start.steps,
+        d_output,
+        d_state,
+    )
+    share(recording.plan, found.weight)
+    for table, gradient in (
+        (graph._store.synapses, found.weight),
+        (graph._store.neurons, found.bias),
+    ):
+        column = table.array("grad")
+        column[:] = column + gradient if accumulate else gradient
+    recording._delta = found.delta
+    return found.inputs
+
+
+def share(plan: Plan, gradient: np.ndarray) -> None:
+    """Give each tied synapse the sum over its group, in place."""
+    for first, last in zip(plan.tie_indptr[:-1], plan.tie_indptr[1:], strict=True):
+        group = plan.tie_synapse[first:last]
+        gradient[group] = gradient[group].sum()

@@ -1,0 +1,347 @@
+"""Losses ℓ(y, t) per sample and step, their derivatives, and how to register one's own.
+
+A loss gives ∂ℓ/∂y for equation (5), or ∂ℓ/∂s for equation (6) where that is the stable way.
+Arrays here are (samples, steps, outputs). A NaN in a target means that this output is not
+asked at that step: it adds nothing to the loss and its derivatives are 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from neurograph.engines.base import real_array
+from neurograph.errors import NonFiniteError, ParameterError, ShapeError, suggest
+from neurograph.functions import Activation, elementwise, require_derivative, softplus
+
+__all__ = ["LOSSES", "Loss", "evaluate", "get_loss", "loss", "softmax"]
+
+
+class Outputs(NamedTuple):
+    """What a loss sees of a run: states and outputs (B, T, n_out), activations and names."""
+
+    s: np.ndarray
+    y: np.ndarray
+    activations: Sequence[Activation]
+    names: Sequence
+
+
+class Terms(NamedTuple):
+    """A loss at every sample and step, (B, T), and its derivatives, (B, T, n_out)."""
+
+    value: np.ndarray
+    d_output: np.ndarray
+    d_state: np.ndarray
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss that is a sum over outputs of value(y, t).
+
+    Attributes
+    ----------
+    name : str
+    value, derivative : callable
+        ℓ(y, t) and ∂ℓ/∂y, elementwise.
+    domain : callable
+        Whether each target is one that this loss can take.
+    targets : str
+        The domain in words.
+    builtin : bool
+        Whether the library brought it.
+    """
+
+    name: str
+    value: Callable
+    derivative: Callable
+    domain: Callable = np.isfinite
+    targets: str = "finite numbers"
+    builtin: bool = False
+
+    def prepare(self, target: object, shape: tuple[int, ...], n_out: int) -> np.ndarray:
+        """Return targets of the given leading shape as (B, T, n_out), checked."""
+        t = real_array("target", target, np.dtype(float))
+        if n_out == 1 and t.shape == shape and shape:
+            t = t[..., None]
+        if t.shape != (*shape, n_out):
+            hint = ""
+            if len(shape) == 2 and t.shape == (shape[0], n_out):
+                hint = "; to ask for the last step only, fill the other steps with NaN"
+            raise ShapeError(f"target must have shape {(*shape, n_out)}; got {t.shape}{hint}")
+        self.require(self.domain(t) | np.isnan(t), t)
+        return t.reshape((*shape, *(1,) * (2 - len(shape)), n_out))
+
+    def require(self, valid: np.ndarray, t: np.ndarray) -> None:
+        """Raise unless every target is valid."""
+        if not valid.all():
+            raise ParameterError(
+                f"{self.name} takes targets that are {self.targets} (or NaN: not asked);"
+                f" got {t[~valid].flat[0]:g}"
+            )
+
+    def terms(self, out: Outputs, t: np.ndarray) -> Terms:
+        """Return the value and the derivatives for targets without NaN."""
+        return Terms(self.value(out.y, t), self.derivative(out.y, t), np.zeros_like(out.y))
+
+    def measure(self, out: Outputs, t: np.ndarray) -> tuple[Terms, np.ndarray]:
+        """Return the terms of every sample and step, and whether it was asked anything."""
+        asked = ~np.isnan(t)
+        filler = np.where(asked, t, 0)
+        value, d_output, d_state = self.terms(out, filler)
+        value, d_output, d_state = (np.where(asked, a, 0) for a in (value, d_output, d_state))
+        return Terms(value.sum(-1), d_output, d_state), asked.any(-1)
+
+
+class _MeanLoss(Loss):
+    """The mean over the outputs that are asked, rather than their sum."""
+
+    def measure(self, out: Outputs, t: np.ndarray) -> tuple[Terms, np.ndarray]:
+        terms, asked = super().measure(out, t)
+        n = np.maximum(1, (~np.isnan(t)).sum(-1))
+        return Terms(terms.value / n, terms.d_output / n[..., None], terms.d_state), asked
+
+
+class _BinaryCrossEntropy(Loss):
+    """From the state where an output is logistic, so that nothing saturates."""
+
+    def terms(self, out: Outputs, t: np.ndarray) -> Terms:
+        stable = np.array([f.name == "logistic" for f in out.activations])
+        open_ = (out.y > 0) & (out.y < 1)
+        if not (open_ | stable).all():
+            b, step, j = np.argwhere(~(open_ | stable))[0]
+            raise ParameterError(
+                f"{self.name} needs outputs in (0, 1); output {out.names[j]!r}"
+                f" ({out.activations[j].name}) is {out.y[b, step, j]:g}."
+                f" Make it logistic: net.nodes[{out.names[j]!r}].activation = 'logistic'"
+            )
+        y = np.where(stable, 0.5, out.y)
+        value = np.where(stable, softplus(out.s) - t * out.s, self.value(y, t))
+        d_output = np.where(stable, 0, self.derivative(y, t))
+        return Terms(value, d_output, np.where(stable, out.y - t, 0))
+
+
+class _Matching(Loss):
+    """F(s) - t s with F' = f: its derivative by s is y - t at every output."""
+
+    # What makes a perfect output cost 0, where it is known; it depends on t alone.
+    rest = MappingProxyType(
+        {
+            "identity": lambda t: t * t / 2,
+            "tanh": lambda t: (_xlogx(1 + t) + _xlogx(1 - t)) / 2,
+        }
+    )
+
+    def terms(self, out: Outputs, t: np.ndarray) -> Terms:
+        value = np.empty_like(out.s)
+        for j, f in enumerate(out.activations):
+            s = out.s[..., j]
+            offset = self.rest.get(f.name, np.zeros_like)(t[..., j])
+            value[..., j] = f.antiderivative(s) - t[..., j] * s + offset
+        return Terms(value, np.zeros_like(out.y), out.y - t)
+
+
+class _CategoricalCrossEntropy(Loss):
+    """Softmax over all outputs: a target is a class index or a row of probabilities."""
+
+    def prepare(self, target: object, shape: tuple[int, ...], n_out: int) -> np.ndarray:
+        t = real_array("target", target, np.dtype(float))
+        if t.shape == shape:
+            asked = ~np.isnan(t)
+            classes = np.where(asked, t, 0)
+            valid = (classes == np.floor(classes)) & (classes >= 0) & (classes < n_out)
+            if not valid.all():
+                raise ParameterError(
+                    f"{self.name} takes classes 0 to {n_out - 1}; got {classes[~valid].flat[0]:g}"
+                )
+            rows = np.eye(n_out)[classes.astype(int)]
+            t = np.where(asked[..., None], rows, np.nan)
+        elif t.shape != (*shape, n_out):
+            raise ShapeError(
+                f"target must hold class indices of shape {shape} or rows of shape"
+                f" {(*shape, n_out)}; got {t.shape}"
+            )
+        unasked = np.isnan(t)
+        self.require(unasked | ((t >= 0) & (t <= 1)), t)
+        total = t.sum(-1)
+        whole = unasked.all(-1) | (np.abs(total - 1) < 1e-6)
+        if not whole.all():
+            raise ParameterError(
+                f"{self.name} takes rows that are one-hot or add up to 1 (or are all NaN);"
+                f" got {t[~whole][0]}"
+            )
+        return t.reshape((*shape, *(1,) * (2 - len(shape)), n_out))
+
+    def terms(self, out: Outputs, t: np.ndarray) -> Terms:
+        p = softmax(out.y)
+        top = out.y.max(-1, keepdims=True)
+        log_p = out.y - top - np.log(np.exp(out.y - top).sum(-1, keepdims=True))
+        return Terms(-t * log_p, p * t.sum(-1, keepdims=True) - t, np.zeros_like(out.y))
+
+
+def softmax(y: np.ndarray) -> np.ndarray:
+    """Return e^y / Σ e^y along the last axis.
+
+    >>> softmax(np.array([0.0, 0.0]))
+    array([0.5, 0.5])
+    """
+    e = np.exp(y - y.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def _xlogx(x: np.ndarray) -> np.ndarray:
+    inside = x > 0  # outside the range of tanh there is no perfect output; 0 will do
+    return np.where(inside, x * np.log(np.where(inside, x, 1)), 0)
+
+
+def _cross_entropy(y: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return -t * np.log(y) - (1 - t) * np.log1p(-y)
+
+
+def _hinge_slope(y: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return np.where(t * y < 1, -t, 0)
+
+
+_registry = {
+    made.name: made
+    for made in (
+        Loss("squared_error", lambda y, t: (y - t) ** 2 / 2, lambda y, t: y - t, builtin=True),
+        _MeanLoss("mse", lambda y, t: (y - t) ** 2, lambda y, t: 2 * (y - t), builtin=True),
+        _BinaryCrossEntropy(
+            "binary_cross_entropy",
+            _cross_entropy,
+            lambda y, t: (y - t) / (y * (1 - y)),
+            lambda t: (t >= 0) & (t <= 1),
+            "in [0, 1]",
+            builtin=True,
+        ),
+        _CategoricalCrossEntropy(
+            "categorical_cross_entropy",
+            np.subtract,
+            np.subtract,
+            targets="probabilities",
+            builtin=True,
+        ),
+        Loss(
+            "hinge",
+            lambda y, t: np.maximum(0, 1 - t * y),
+            _hinge_slope,
+            lambda t: np.abs(t) == 1,
+            "-1 or 1",
+            builtin=True,
+        ),
+        _Matching("matching", np.subtract, np.subtract, builtin=True),
+    )
+}
+LOSSES = MappingProxyType(_registry)  # name -> Loss, for looking
+
+
+def get_loss(name: str | Loss) -> Loss:
+    """Return the loss of that name."""
+    name = name.name if isinstance(name, Loss) else name
+    try:
+        return _registry[name]
+    except (KeyError, TypeError):
+        raise ParameterError(
+            f"unknown loss {name!r}.{suggest(name, _registry)}"
+            f" There are {', '.join(_registry)}; or register one with @neurograph.loss"
+        ) from None
+
+
+def evaluate(
+    loss: str | Loss, out: Outputs, target: np.ndarray, reduction: str
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return the loss of a batch and ∂L/∂y, ∂L/∂s at the outputs as (T, n_out, B).
+
+    Parameters
+    ----------
+    target : (B, T, n_out) array
+        As `Loss.prepare` returns it.
+    reduction : {"mean", "sum"}
+        Over samples and steps; the mean is over those that are asked anything.
+    """
+    if reduction not in ("mean", "sum"):
+        raise ParameterError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        terms, asked = get_loss(loss).measure(out, target)
+    for what, array in (("value", terms.value), ("derivative", terms.d_output)):
+        if not np.isfinite(array).all():
+            b, t = np.argwhere(~np.isfinite(array))[0][:2]
+            raise NonFiniteError(
+                f"loss {get_loss(loss).name!r} has a {what} that is not finite at step {t} of"
+                f" sample {b}, where the outputs are {out.y[b, t]}"
+            )
+    scale = 1 / max(1, int(asked.sum())) if reduction == "mean" else 1.0
+    d_output, d_state = (
+        (a * scale).astype(out.y.dtype).transpose(1, 2, 0) for a in (terms.d_output, terms.d_state)
+    )
+    return float(terms.value.sum() * scale), d_output, d_state
+
+
+# ---------------------------------------------------------------- one's own
+
+
+def loss(
+    function: Callable | None = None,
+    *,
+    derivative: Callable,
+    name: str | None = None,
+    check: bool = True,
+):
+    """Register a loss of one's own; the loss of a sample is the sum over its outputs.
+
+    Parameters
+    ----------
+    function : callable
+        ℓ(y, t) of an output and its target, two numbers (arrays are fine too).
+    derivative : callable
+        ∂ℓ/∂y, likewise.
+    name : str, optional
+        Name to use in `loss=`; the function's own unless given.
+    check : bool
+        Compare the derivative with central differences at a few points, the default.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ParameterError
+        The derivative is wrong, or the name is one of the library's.
+
+    Examples
+    --------
+    >>> import neurograph as ng
+    >>> @ng.loss(derivative=lambda y, t: 4 * (y - t) ** 3)
+    ... def quartic(y, t):
+    ...     return (y - t) ** 4
+    >>> quartic.name
+    'quartic'
+    """
+    if function is None:
+        return lambda f: loss(f, derivative=derivative, name=name, check=check)
+    name = name or function.__name__
+    if not isinstance(name, str) or (name in _registry and _registry[name].builtin):
+        raise ParameterError(f"{name!r} is a loss of the library; give yours another name=")
+    made = Loss(name, elementwise(function), elementwise(derivative))
+    if check:
+        _check_registered(made)
+    _registry[name] = made
+    return made
+
+
+def _check_registered(made: Loss) -> None:
+    y = np.array([0.1371, 0.3119, 0.5723, 0.8317])  # where any loss is defined
+    for t in (0.0, 1.0, 0.4217):
+        target = np.full_like(y, t)
+        try:
+            slopes = made.derivative(y, target)
+        except Exception as error:
+            raise ParameterError(f"loss {made.name!r} fails on a number: {error}") from error
+        require_derivative(
+            f"loss {made.name!r} at target {t}", lambda y, t=target: made.value(y, t), slopes, y
+        )

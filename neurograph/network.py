@@ -1,0 +1,585 @@
+"""`Network`: the graph, and everything one does with it. Each method delegates downwards."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from neurograph import conversion, training
+from neurograph.conversion import read_column, write_column
+from neurograph.elements import Neuron, Synapse
+from neurograph.engines import get_engine
+from neurograph.engines.base import (
+    Batch,
+    Recording,
+    State,
+    real_array,
+    record,
+    show,
+    show_delta,
+)
+from neurograph.errors import NeurographError, ParameterError, ShapeError
+from neurograph.graph import NeuronGraph
+from neurograph.initializers import initialize
+from neurograph.layers import Layer
+from neurograph.learning.gradients import backpropagate
+from neurograph.learning.losses import Loss, get_loss, softmax
+from neurograph.learning.optimizers import Optimizer
+from neurograph.schedule import Plan, break_cycles, plan
+from neurograph.store import natural, number
+from neurograph.training import History
+
+__all__ = ["Network"]
+
+
+class Elements:
+    """The neurons, or the synapses, of a network in networkx's order."""
+
+    def __init__(self, graph: NeuronGraph, kind: type):
+        self._graph, self._kind = graph, kind
+
+    def __iter__(self) -> Iterator:
+        if self._kind is Neuron:
+            return iter(dict(self._graph.nodes).values())
+        return (d for _, _, d in self._graph.edges(data=True))
+
+    def __len__(self) -> int:
+        graph = self._graph
+        return len(graph) if self._kind is Neuron else graph.number_of_edges()
+
+    def __contains__(self, handle: object) -> bool:
+        return any(handle is one for one in self)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} {self._kind.__name__.lower()}s>"
+
+
+class Network(NeuronGraph):
+    """A network of neurons: a `networkx.DiGraph` that runs and learns.
+
+    Parameters
+    ----------
+    incoming_graph_data : graph, optional
+        Anything from which networkx makes a graph; attributes are taken over.
+    seed : int or numpy.random.Generator, optional
+        Of the random numbers of this network; one is drawn unless given.
+    dtype : {"float64", "float32"}
+        Of weights, biases, states and gradients.
+    **attr
+        Attributes of the graph, as in networkx.
+
+    Examples
+    --------
+    >>> import neurograph as ng
+    >>> net = ng.Network(seed=0)
+    >>> a = net.add_neuron("a", role="input")
+    >>> y = net.add_neuron("y", role="output", bias=-2)
+    >>> s = net.add_synapse("a", "y", weight=7)
+    >>> net.forward([1]).round(4), net.nodes["y"].state
+    (array([0.9933]), 5.0)
+    >>> net.backward([1], loss="squared_error") > 0, s.grad < 0
+    (True, True)
+    """
+
+    def __init__(self, incoming_graph_data: Any = None, **attr: Any):
+        self.engine = "auto"
+        self.layers: dict[str, Layer] = {}
+        super().__init__(incoming_graph_data, **attr)
+
+    # ------------------------------------------------------------ building
+
+    def add_neuron(
+        self,
+        name: Hashable,
+        *,
+        role: str | None = None,
+        activation: str | None = None,
+        bias: float | None = None,
+        trainable: bool | None = None,
+        **attr: Any,
+    ) -> Neuron:
+        """Add a neuron, or change the given attributes of an existing one; return it.
+
+        Parameters
+        ----------
+        name : hashable
+        role : {"hidden", "input", "output"}, optional
+        activation : str, optional
+            Name of a function, see `neurograph.ACTIVATIONS`; "logistic" unless given.
+        bias : float, optional
+            0 unless given.
+        trainable : bool, optional
+            Whether learning changes the bias.
+        **attr
+            The user's own attributes.
+
+        Raises
+        ------
+        ParameterError
+            A value that a neuron cannot have; nothing was added.
+        """
+        given = {"role": role, "activation": activation, "bias": bias, "trainable": trainable}
+        self.add_node(name, **_present(given), **attr)
+        return self.neuron(name)
+
+    def add_synapse(
+        self,
+        source: Hashable,
+        target: Hashable,
+        *,
+        weight: float | None = None,
+        delay: int | None = None,
+        reads: str | None = None,
+        gater: Hashable | None = None,
+        gate_delay: int | None = None,
+        trainable: bool | None = None,
+        **attr: Any,
+    ) -> Synapse:
+        """Add a synapse, or change the given attributes of an existing one; return it.
+
+        Parameters
+        ----------
+        source, target : name or Neuron
+            Must be in the network (networkx's `add_edge` adds them).
+        weight : float, optional
+            Drawn from uniform(-0.1, 0.1) unless given.
+        delay : int, optional
+            Steps; 0 unless given, 1 for a self-synapse.
+        reads : {"state", "output"}, optional
+            For a self-synapse: "state" unless given, "output" for an autapse.
+        gater : name or Neuron, optional
+            Whose output multiplies it, see `gate`.
+        gate_delay : {0, 1}, optional
+        trainable : bool, optional
+        **attr
+            The user's own attributes.
+
+        Raises
+        ------
+        ParameterError
+            A neuron that does not exist, or a value that a synapse cannot have.
+        """
+        u, v = self.neuron(source).name, self.neuron(target).name
+        given = {"weight": weight, "delay": delay, "reads": reads, "trainable": trainable}
+        gate: dict[str, Any] = {"gate_delay": gate_delay}
+        if gater is not None:
+            gate["gater"] = self.neuron(gater).name
+        self.add_edge(u, v, **_present({**given, **gate}), **attr)
+        return self._succ[u][v]
+
+    def add_layer(self, name: str, size: int, *, role: str | None = None, **options: Any) -> Layer:
+        """Add neurons "name.0", "name.1", … as an ordered group.
+
+        Parameters
+        ----------
+        name : str
+        size : int
+            1 or more.
+        role, **options
+            As in `add_neuron`, for each of them.
+        """
+        size = natural("size", size)
+        names = [f"{name}.{i}" for i in range(size)]
+        if not size or name in self.layers or any(n in self for n in names):
+            problem = "needs a neuron at least" if not size else "is there already"
+            raise ParameterError(f"layer {name!r} {problem}")
+        self.add_nodes_from(names, **_present({"role": role}), **options)
+        self.layers[name] = Layer(self, name, [self.nodes[n] for n in names])
+        return self.layers[name]
+
+    from_graph = classmethod(conversion.from_graph)
+    from_arrays = classmethod(conversion.from_arrays)
+
+    def make_leaky(self, neuron: Hashable, tau: float) -> Synapse:
+        """Make a neuron leaky: s(t) = (1 - 1/τ) s(t - 1) + (1/τ) (b + Σ w y).
+
+        The self-synapse gets the weight 1 - 1/τ, and the weights of what comes in and the
+        bias are multiplied by 1/τ.
+
+        Parameters
+        ----------
+        neuron : name or Neuron
+        tau : float
+            Time constant in steps, 1 or more.
+
+        Returns
+        -------
+        Synapse
+            The self-synapse.
+        """
+        self.require_own()
+        name = self.neuron(neuron).name
+        if number("tau", tau) < 1:
+            raise ParameterError(f"tau must be 1 step or more, got {tau!r}")
+        if self.has_edge(name, name):
+            raise ParameterError(f"neuron {name!r} has a self-synapse already; remove it first")
+        incoming = self.incoming(name)
+        for synapse in incoming:
+            if synapse.tie is not None:
+                raise ParameterError(f"{synapse} is tied, so it cannot be scaled; untie it first")
+        for synapse in incoming:
+            synapse.weight /= tau
+        self.nodes[name].bias /= tau
+        return self.add_synapse(name, name, weight=1 - 1 / tau)
+
+    def initialize(self, scheme: str = "glorot_uniform", *, scale: float | None = None) -> None:
+        """Draw the weights anew from the network's generator.
+
+        Every neuron counts its real fan-in and fan-out, for nothing here is layered. What is
+        frozen stays, and so do self-synapses that read the state: they say how a neuron
+        remembers. Tied synapses get one weight. Biases are not touched.
+
+        Parameters
+        ----------
+        scheme : str
+            "uniform" in (-scale, scale) or "normal" with deviation `scale`, 0.1 unless given;
+            "glorot_uniform", "glorot_normal": variance 2 / (fan-in + fan-out) (Glorot &
+            Bengio 2010); "he_uniform", "he_normal": 2 / fan-in (He et al. 2015);
+            "lecun_uniform", "lecun_normal": 1 / fan-in (LeCun et al. 1998).
+        scale : float, optional
+            Multiplies the deviation of the latter six.
+
+        Examples
+        --------
+        >>> net = Network([(i, "y") for i in range(100)], seed=0)
+        >>> net.initialize("lecun_normal")
+        >>> bool(0.08 < net.weights.std() < 0.12)
+        True
+        """
+        if scale is not None:
+            scale = number("scale", scale)
+        initialize(self, scheme, scale)
+
+    def break_cycles(self) -> list[Synapse]:
+        """Give delay 1 to a few synapses, so that no cycle is without delay; return them.
+
+        Examples
+        --------
+        >>> net = Network([("a", "b"), ("b", "a")])
+        >>> [(s.source, s.target, s.delay) for s in net.break_cycles()]
+        [('b', 'a', 1)]
+        """
+        return break_cycles(self)
+
+    def copy(self, as_view: bool = False) -> Network:
+        """Return an independent network with the same numbers, ties, gates and generator."""
+        twin = super().copy(as_view=as_view)
+        return twin if as_view else self._dress(twin)
+
+    def __deepcopy__(self, memo: dict) -> Network:
+        return self._dress(super().__deepcopy__(memo))
+
+    def _dress(self, twin: Any) -> Network:
+        twin.engine = self.engine
+        for name, layer in self.layers.items():
+            if all(n in twin for n in layer.names):
+                twin.layers[name] = Layer(twin, name, [twin.nodes[n] for n in layer.names])
+        return twin
+
+    # ------------------------------------------------------------ looking
+
+    @property
+    def neurons(self) -> Elements:
+        """All neurons, in the order of `net.nodes`."""
+        return Elements(self, Neuron)
+
+    @property
+    def synapses(self) -> Elements:
+        """All synapses, in the order of `net.edges`."""
+        return Elements(self, Synapse)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weights in the order of `net.synapses`: a snapshot; assign an array to write."""
+        return read_column(self, Synapse, "weight")
+
+    @weights.setter
+    def weights(self, values: Any) -> None:
+        write_column(self, Synapse, "weight", values)
+
+    @property
+    def biases(self) -> np.ndarray:
+        """Biases in the order of `net.neurons`: a snapshot; assign an array to write."""
+        return read_column(self, Neuron, "bias")
+
+    @biases.setter
+    def biases(self, values: Any) -> None:
+        write_column(self, Neuron, "bias", values)
+
+    @property
+    def gradients(self) -> np.ndarray:
+        """∂L/∂w in the order of `net.synapses`, a snapshot."""
+        return read_column(self, Synapse, "grad")
+
+    @property
+    def bias_gradients(self) -> np.ndarray:
+        """∂L/∂b in the order of `net.neurons`, a snapshot."""
+        return read_column(self, Neuron, "grad")
+
+    def to_scipy(self) -> Any:
+        """Return the weights as a scipy.sparse CSR array; row: source, column: target.
+
+        Both in the order of `net.neurons`. Every synapse is an entry, one of weight 0 too.
+        """
+        self.require_own()
+        return conversion.to_scipy(self)
+
+    def set_weights(self, matrix: Any) -> None:
+        """Assign weights from a matrix, as `to_scipy` returns it; dense arrays work too.
+
+        A synapse without entry gets weight 0; an entry other than 0 without a synapse is an
+        error.
+        """
+        conversion.set_weights(self, matrix)
+
+    def plan(self) -> Plan:
+        """Return the schedule; `print` it to see what reads what, and when.
+
+        Raises
+        ------
+        CycleError
+            Synapses without delay form a cycle.
+        """
+        return plan(self)
+
+    def __repr__(self) -> str:
+        n_in, n_out = len(self.inputs), len(self.outputs)
+        size = (
+            f"{_count(len(self), 'neuron')} ({_count(n_in, 'input')},"
+            f" {_count(n_out, 'output')}), {_count(self.number_of_edges(), 'synapse')}"
+        )
+        return f"<{type(self).__name__}: {size}; {self._readiness(n_in)}>"
+
+    def _readiness(self, n_in: int) -> str:
+        try:
+            self.require_own()
+            plan(self)
+        except NeurographError as error:
+            return f"not ready: {str(error).splitlines()[0]}"
+        return "ready" if n_in else "not ready: no inputs"
+
+    # ------------------------------------------------------------ running
+
+    def run(self, X: Any, *, state: State | None = None, engine: str | None = None) -> Recording:
+        """Run the network on X and keep everything that happened.
+
+        Parameters
+        ----------
+        X : (n_in,), (B, n_in) or (B, T, n_in) array
+            One sample; B samples; B sequences of T steps. Columns as in `net.inputs`.
+        state : State, optional
+            From which to go on, `rec.final_state` of a run of as many samples; from rest
+            unless given.
+        engine : str, optional
+            Instead of `net.engine`.
+
+        Returns
+        -------
+        Recording
+
+        Raises
+        ------
+        ShapeError, NonFiniteError, ParameterError, CycleError
+            X does not fit, a number is not finite, or the network is not ready.
+        """
+        executor, made = get_engine(engine or self.engine), self.plan()
+        recording = record(executor, self, made, Batch.of(X, made, self.dtype), state)
+        show(self, recording)
+        self._tape = (recording, executor, self._store.version, self._store.edits)
+        return recording
+
+    def forward(self, X: Any, *, state: State | None = None, engine: str | None = None):
+        """Return the outputs for X, of shape (n_out,), (B, n_out) or (B, T, n_out).
+
+        Parameters are those of `run`; `backward` may follow.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> ng.perceptron(2, 3, 1, seed=0).forward([[0, 1], [1, 1], [0, 0]]).shape
+        (3, 1)
+        """
+        made = self.plan()
+        training.require_outputs(made)
+        return self.run(X, state=state, engine=engine).outputs
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the outputs for X, and leave no trace: a `backward` that waits still can."""
+        made = self.plan()
+        training.require_outputs(made)
+        batch = Batch.of(X, made, self.dtype)
+        return record(get_engine(self.engine), self, made, batch, None).outputs
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the softmax of the outputs, for a network trained with categorical loss."""
+        return softmax(self.predict(X))
+
+    def backward(
+        self,
+        target: Any = None,
+        *,
+        loss: str | Loss = "squared_error",
+        reduction: str = "mean",
+        gradient: Any = None,
+        accumulate: bool = False,
+    ) -> float | None:
+        """Write the exact gradient of the last `forward` or `run` into every `.grad`.
+
+        Parameters
+        ----------
+        target : array
+            As the outputs; class indices for categorical cross-entropy. NaN: that output is
+            not asked at that step.
+        loss : str
+            See `neurograph.LOSSES`.
+        reduction : {"mean", "sum"}
+            Over samples and steps; the mean is over those that are asked anything.
+        gradient : array
+            ∂L/∂Y in the shape of the outputs, instead of a target: for a loss of one's own.
+        accumulate : bool
+            Add to the gradients that are there instead of replacing them.
+
+        Returns
+        -------
+        float or None
+            The loss; None with `gradient`.
+
+        Raises
+        ------
+        ParameterError
+            No run to go back through, or the network was edited since.
+        ShapeError
+            target or gradient does not have the shape of the outputs.
+
+        Notes
+        -----
+        After a run with `state=`, the gradient goes back to that state and not beyond it.
+        """
+        recording, executor = self._last_run()
+        shape, n_out = recording._shape, len(recording.plan.outputs)
+        training.require_outputs(recording.plan)
+        if (target is None) == (gradient is None):
+            raise ParameterError("backward takes either a target or gradient=, one of the two")
+        if gradient is None:
+            t = get_loss(loss).prepare(target, shape, n_out)
+            value, d_input = training.backward(
+                self, executor, recording, t, loss, reduction, accumulate
+            )
+        else:
+            value = None
+            given = real_array("gradient", gradient, self.dtype)
+            if given.shape != (*shape, n_out) or not np.isfinite(given).all():
+                raise ShapeError(
+                    f"gradient must be finite numbers of shape {(*shape, n_out)}, as the"
+                    f" outputs; got shape {given.shape}"
+                )
+            full = given.reshape((*shape, *(1,) * (2 - len(shape)), n_out)).transpose(1, 2, 0)
+            zero = np.zeros_like(full)
+            d_input = backpropagate(self, executor, recording, full, zero, accumulate)
+        self._input_gradient = d_input.transpose(2, 0, 1).reshape(*shape, -1)
+        show_delta(self, recording)
+        return value
+
+    @property
+    def input_gradient(self) -> np.ndarray:
+        """∂L/∂X of the last `backward`, in the shape of X."""
+        found = self.__dict__.get("_input_gradient")
+        if found is None:
+            raise ParameterError("no input_gradient yet: net.forward(X), then net.backward(target)")
+        return found
+
+    def _last_run(self) -> tuple[Recording, Any]:
+        self.require_own()
+        if self.__dict__.get("_tape") is None:
+            raise ParameterError("backward needs a run to go back through: net.forward(X) first")
+        recording, executor, version, edits = self._tape
+        if (version, edits) != (self._store.version, self._store.edits):
+            raise ParameterError(
+                "the network was edited since the last run, so its gradient no longer fits:"
+                " net.forward(X) again, then net.backward(...)"
+            )
+        return recording, executor
+
+    def reset_state(self) -> None:
+        """Go back to rest: states, outputs, deltas and gains; weights and gradients stay."""
+        self.require_own()
+        for table, columns in (
+            (self._store.neurons, ("state", "output", "delta")),
+            (self._store.synapses, ("gain",)),
+        ):
+            for name in columns:
+                if name in table.arrays:
+                    table.array(name)[:] = table.schema[name].default
+
+    # ------------------------------------------------------------ learning
+
+    def fit(
+        self,
+        X: Any,
+        Y: Any,
+        *,
+        epochs: int = 1,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        optimizer: Optimizer | None = None,
+        loss: str | Loss = "squared_error",
+        engine: str | None = None,
+    ) -> History:
+        """Train on samples, batch by batch.
+
+        Parameters
+        ----------
+        X, Y : arrays
+            (B, n_in) and (B, n_out), or (B, T, n_in) and (B, T, n_out); NaN in Y: not asked.
+        epochs : int
+            Passes over the samples.
+        batch_size : int
+            Samples for each update; a batch's gradient is the mean over its samples (and
+            steps). 1 learns one by one.
+        shuffle : bool
+            Draw a new order for each epoch from the network's generator, or keep theirs.
+        optimizer : Optimizer
+            `neurograph.SGD(0.1)` unless given.
+        loss : str
+            See `neurograph.LOSSES`.
+        engine : str, optional
+            Instead of `net.engine`.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        NonFiniteError
+            Training diverged; the network is as it was before the batch that did it.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(1, 1, seed=0)
+        >>> net.fit([[0], [1]], [[0], [1]], epochs=500, optimizer=ng.SGD(5.0))
+        <History of 500 epochs: loss 0.1... -> 0.0...>
+        """
+        return training.fit(
+            self,
+            X,
+            Y,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            optimizer=optimizer,
+            loss=loss,
+            engine=engine or self.engine,
+        )
+
+
+def _present(given: Mapping) -> dict:
+    return {k: v for k, v in given.items() if v is not None}
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"

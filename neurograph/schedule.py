@@ -1,0 +1,419 @@
+"""The scheduler: from a graph to a frozen `Plan`, the order in which every engine works.
+
+`arrange(wiring)` is pure: arrays in, plan out. `plan(graph)` keeps the plan of a graph
+until its structure changes, and brings the rows of its store into plan order, so that
+neuron p and synapse e of the plan are rows p and e of the store.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from neurograph.check import check
+from neurograph.cycles import feedback_arcs, shortest_cycle
+from neurograph.elements import Synapse
+from neurograph.errors import CycleError, NeurographWarning, ParameterError
+from neurograph.graph import NeuronGraph, Wiring
+
+__all__ = ["NONE", "Plan", "arrange", "break_cycles", "plan"]
+
+NONE = np.uint32(2**32 - 1)  # no neuron, no synapse
+SHOWN = 20  # lines of each kind that print(plan) writes
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The order of visits and every index an engine needs; see `neurograph.check.check`.
+
+    Neurons are numbered 0 … N-1 in the order of visits, synapses 0 … E-1 by target and then
+    source; behind them come the M self-synapses that read the state. All arrays are
+    read-only.
+
+    Attributes
+    ----------
+    n_neurons, n_synapses, n_memories : int
+        N, E and M.
+    neuron, synapse : (N,), (E+M,) uint32
+        Which neuron and synapse of the wiring each one is.
+    level : (N,) uint32
+        Longest path of zero-delay synapses and gates that ends here.
+    indptr : (N+1,) uint32
+        Synapses indptr[j]:indptr[j+1] end in neuron j.
+    source, target, delay : (E,) uint32
+    out_indptr, out_synapse : (N+1,), (E,) uint32
+        Synapses out_synapse[out_indptr[j]:out_indptr[j+1]] start in neuron j.
+    cell : (M,) uint32
+        Neuron whose state self-synapse E+m feeds back.
+    memory : (N,) uint32
+        Index e of the self-synapse that feeds back the state of j, or `NONE`.
+    gater, gate_delay : (E+M,) uint32
+        Gating neuron of every synapse or `NONE`; both are empty if nothing is gated.
+    gated_indptr, gated_synapse : (N+1,), (G,) uint32
+        Synapses gated_synapse[gated_indptr[k]:gated_indptr[k+1]] are gated by neuron k.
+    activation : (N,) uint16
+        Index into `activations`, a tuple of names.
+    inputs, outputs : uint32
+        In the order of the columns of X and Y.
+    tie_indptr, tie_synapse : uint32
+        Groups of synapses that share a weight.
+    history : int
+        Steps an engine has to remember: the largest delay, at least 1.
+    """
+
+    n_neurons: int
+    n_synapses: int
+    n_memories: int
+    neuron: np.ndarray = field(repr=False)
+    synapse: np.ndarray = field(repr=False)
+    level: np.ndarray = field(repr=False)
+    indptr: np.ndarray = field(repr=False)
+    source: np.ndarray = field(repr=False)
+    target: np.ndarray = field(repr=False)
+    delay: np.ndarray = field(repr=False)
+    out_indptr: np.ndarray = field(repr=False)
+    out_synapse: np.ndarray = field(repr=False)
+    cell: np.ndarray = field(repr=False)
+    memory: np.ndarray = field(repr=False)
+    gater: np.ndarray = field(repr=False)
+    gate_delay: np.ndarray = field(repr=False)
+    gated_indptr: np.ndarray = field(repr=False)
+    gated_synapse: np.ndarray = field(repr=False)
+    activation: np.ndarray = field(repr=False)
+    activations: tuple[str, ...] = field(repr=False)
+    inputs: np.ndarray = field(repr=False)
+    outputs: np.ndarray = field(repr=False)
+    tie_indptr: np.ndarray = field(repr=False)
+    tie_synapse: np.ndarray = field(repr=False)
+    history: int = field(repr=False)
+    names: Sequence[Hashable] = field(repr=False)
+    version: int = field(default=-1, repr=False)
+
+    def name(self, j: int) -> Hashable:
+        """Return the name of neuron j of the plan."""
+        return self.names[int(self.neuron[j])]
+
+    @cached_property
+    def visits(self) -> tuple[Hashable, ...]:
+        """Names of the neurons in the order of visits."""
+        return tuple(map(self.name, range(self.n_neurons)))
+
+    @cached_property
+    def position(self) -> dict[Hashable, int]:
+        """Number of each neuron, by its name."""
+        return {name: j for j, name in enumerate(self.visits)}
+
+    def __str__(self) -> str:
+        return "\n".join(_explain(self))
+
+
+# ---------------------------------------------------------------- making a plan
+
+
+def plan(graph: NeuronGraph) -> Plan:
+    """Return the plan of a network, made anew if its structure changed.
+
+    Raises
+    ------
+    CycleError
+        Synapses (or gates) without delay form a cycle.
+    ParameterError
+        A gater is not in the graph.
+
+    Warns
+    -----
+    NeurographWarning
+        No input reaches an output.
+
+    Examples
+    --------
+    >>> from neurograph.graph import NeuronGraph
+    >>> print(plan(NeuronGraph([("b", "c"), ("a", "b")])))
+    3 neurons in 3 levels, 2 synapses
+    level 0: 'a'
+    level 1: 'b' <- 'a'
+    level 2: 'c' <- 'b'
+    """
+    graph.require_own()
+    made = graph.__dict__.get("_plan")
+    if made is None or made.version != graph._store.version:
+        made = arrange(graph.wiring(), version=graph._store.version)
+        graph.arrange(made.neuron, made.synapse)
+        graph._plan = made
+        _warn_unreached(made)
+    return made
+
+
+def arrange(wiring: Wiring, version: int = -1) -> Plan:
+    """Return the plan of a structure given as arrays."""
+    n = wiring.n_neurons
+    if max(n, len(wiring.source)) >= NONE:
+        raise ParameterError(f"a plan holds fewer than {NONE} neurons and synapses")
+    before, after, _ = zero_delay_arcs(wiring)
+    level = _levels(n, before, after)
+    if level is None:
+        raise _cycle_error(wiring)
+    if (before < after).all():
+        neuron = np.arange(n)
+    else:
+        neuron = np.lexsort((np.arange(n), level))
+    rank = np.empty(n, np.int64)
+    rank[neuron] = np.arange(n)
+
+    source, target = rank[wiring.source], rank[wiring.target]
+    key = target * n + source
+    synapse = np.argsort(key + np.where(wiring.reads_state, n * n, 0), kind="stable")
+    n_memories = int(wiring.reads_state.sum())
+    n_synapses = len(synapse) - n_memories
+    ordinary, states = synapse[:n_synapses], synapse[n_synapses:]
+    cell = target[states]
+    memory = np.full(n, NONE, np.uint32)
+    memory[cell] = np.arange(n_synapses, len(synapse))
+    gated = wiring.gater >= 0
+    gater = np.where(gated, rank[wiring.gater], NONE) if gated.any() else np.empty(0)
+    place = np.empty(len(synapse), np.int64)
+    place[synapse] = np.arange(len(synapse))
+    gated_at = np.sort(place[gated])
+    by_gater = np.argsort(gater[synapse][gated_at], kind="stable") if gated.any() else gated_at
+    out = np.argsort(source[ordinary], kind="stable")
+    made = Plan(
+        n_neurons=n,
+        n_synapses=n_synapses,
+        n_memories=n_memories,
+        neuron=_index(neuron),
+        synapse=_index(synapse),
+        level=_index(level[neuron]),
+        indptr=_indptr(target[ordinary], n),
+        source=_index(source[ordinary]),
+        target=_index(target[ordinary]),
+        delay=_index(wiring.delay[ordinary]),
+        out_indptr=_indptr(source[ordinary], n),
+        out_synapse=_index(out),
+        cell=_index(cell),
+        memory=_index(memory),
+        gater=_index(gater[synapse] if gated.any() else gater),
+        gate_delay=_index(wiring.gate_delay[synapse] if gated.any() else gater),
+        gated_indptr=_indptr(rank[wiring.gater[gated]], n),
+        gated_synapse=_index(gated_at[by_gater]),
+        activation=_index(wiring.activation[neuron], np.uint16),
+        activations=wiring.activations,
+        inputs=_index(rank[wiring.inputs]),
+        outputs=_index(rank[wiring.outputs]),
+        tie_indptr=_index(np.cumsum([0, *map(len, wiring.ties)])),
+        tie_synapse=_index(place[np.concatenate(wiring.ties)] if wiring.ties else np.empty(0)),
+        history=int(max(1, wiring.delay[ordinary].max(initial=1))),
+        names=wiring.names,
+        version=version,
+    )
+    check(made)
+    return made
+
+
+def zero_delay_arcs(wiring: Wiring) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (before, after, synapse) for every arc that fixes an order within a step.
+
+    A synapse without delay wants its source first, a gate without delay its gater; those of
+    gates come last.
+    """
+    synapses = np.flatnonzero((wiring.delay == 0) & ~wiring.reads_state)
+    gates = np.flatnonzero((wiring.gater >= 0) & (wiring.gate_delay == 0))
+    before = np.concatenate([wiring.source[synapses], wiring.gater[gates]])
+    after = np.concatenate([wiring.target[synapses], wiring.target[gates]])
+    return before, after, np.concatenate([synapses, gates])
+
+
+def _index(array: Any, dtype: Any = np.uint32) -> np.ndarray:
+    made = np.ascontiguousarray(array, dtype)
+    made.flags.writeable = False
+    return made
+
+
+def _indptr(ends: np.ndarray, n: int) -> np.ndarray:
+    return _index(np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=n))]))
+
+
+class _Arcs:
+    """Arcs by where they start, to follow many at once."""
+
+    def __init__(self, n: int, before: np.ndarray, after: np.ndarray):
+        self.indptr = _indptr(before, n).astype(np.int64)
+        self.after = after[np.argsort(before, kind="stable")]
+
+    def following(self, nodes: np.ndarray) -> np.ndarray:
+        """Return the ends of all arcs that start in `nodes`, with repetitions."""
+        first, count = self.indptr[nodes], self.indptr[nodes + 1] - self.indptr[nodes]
+        offset = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count)
+        return self.after[offset + np.arange(count.sum())]
+
+
+def _levels(n: int, before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
+    """Return the longest path to each node, or None if there is a cycle (Kahn, by levels)."""
+    arcs = _Arcs(n, before, after)
+    waiting = np.bincount(after, minlength=n)
+    level = np.zeros(n, np.int64)
+    frontier, depth, seen = np.flatnonzero(waiting == 0), 0, 0
+    while len(frontier):
+        level[frontier] = depth
+        seen += len(frontier)
+        reached, times = np.unique(arcs.following(frontier), return_counts=True)
+        waiting[reached] -= times
+        frontier, depth = reached[waiting[reached] == 0], depth + 1
+    return level if seen == n else None
+
+
+# ---------------------------------------------------------------- what can be wrong
+
+
+def _cycle_error(wiring: Wiring) -> CycleError:
+    before, after, synapse = zero_delay_arcs(wiring)
+    cycle = shortest_cycle(before, after)
+    # Begin with the neuron that was added first, so that the arc that closes the cycle,
+    # most often the one meant as feedback, comes last.
+    first = min(range(len(cycle)), key=lambda i: before[cycle[i]])
+    cycle = cycle[first:] + cycle[:first]
+    name = wiring.names
+    nodes = [name[before[a]] for a in cycle] + [name[before[cycle[0]]]]
+    n_plain = len(before) - int(((wiring.gater >= 0) & (wiring.gate_delay == 0)).sum())
+    last = cycle[-1]
+    u, v = name[wiring.source[synapse[last]]], name[wiring.target[synapse[last]]]
+    attribute = "delay" if last < n_plain else "gate_delay"
+    gates = [
+        f"; {name[before[a]]!r} gates {name[wiring.source[synapse[a]]]!r} -> {name[after[a]]!r}"
+        for a in cycle
+        if a >= n_plain
+    ]
+    what = "synapse" if not gates else "synapse or gate"
+    many = f"{len(cycle)} {what}s" if len(cycle) > 1 else f"1 {what}"
+    return CycleError(
+        f"{many} without delay form{'s' * (len(cycle) == 1)} a cycle:"
+        f" {' -> '.join(map(repr, nodes))}{''.join(gates)}.\n"
+        f"Give one of them a delay, e.g. net.edges[{u!r}, {v!r}].{attribute} = 1,"
+        " or let net.break_cycles() do it for the whole graph"
+    )
+
+
+def break_cycles(graph: NeuronGraph) -> list[Synapse]:
+    """Give delay 1 to a few synapses, so that no zero-delay cycle is left; return them.
+
+    Where a gate closes a cycle, it gets a gate delay of 1. Which ones: a heuristic for the
+    smallest number, see `neurograph.cycles.feedback_arcs`.
+    """
+    graph.require_own()
+    wiring = graph.wiring()
+    before, after, synapse = zero_delay_arcs(wiring)
+    n_gates = int(((wiring.gater >= 0) & (wiring.gate_delay == 0)).sum())
+    changed = []
+    for arc in feedback_arcs(before, after):
+        s = synapse[arc]
+        one = graph.edges[wiring.names[wiring.source[s]], wiring.names[wiring.target[s]]]
+        one.update({"delay" if arc < len(before) - n_gates else "gate_delay": 1})
+        changed.append(one)
+    return changed
+
+
+def _warn_unreached(plan: Plan) -> None:
+    """Warn of outputs to which no input leads by any synapse or gate, delayed or not."""
+    if not len(plan.inputs) or not len(plan.outputs):
+        return
+    gated = plan.gated_synapse.astype(np.int64)
+    before = np.concatenate([plan.source, plan.gater[gated]]).astype(np.int64)
+    ends = np.concatenate([plan.target, plan.cell])
+    after = np.concatenate([plan.target, ends[gated]]).astype(np.int64)
+    arcs = _Arcs(plan.n_neurons, before, after)
+    reached = np.zeros(plan.n_neurons, bool)
+    frontier = plan.inputs.astype(np.int64)
+    while len(frontier):
+        reached[frontier] = True
+        frontier = np.unique(arcs.following(frontier))
+        frontier = frontier[~reached[frontier]]
+    for j in plan.outputs[~reached[plan.outputs]]:
+        warnings.warn(
+            f"no input leads to output {plan.name(j)!r}: it does not depend on X",
+            NeurographWarning,
+            stacklevel=3,
+        )
+
+
+# ---------------------------------------------------------------- print(plan)
+
+
+def _explain(plan: Plan) -> Iterator[str]:
+    n_levels = int(plan.level.max()) + 1 if plan.n_neurons else 0
+    total = plan.n_synapses + plan.n_memories
+    yield (
+        f"{_count(plan.n_neurons, 'neuron')} in {_count(n_levels, 'level')},"
+        f" {_count(total, 'synapse')}"
+    )
+    for j in range(min(plan.n_neurons, SHOWN)):
+        here = [e for e in range(plan.indptr[j], plan.indptr[j + 1]) if not plan.delay[e]]
+        reads = ", ".join(repr(plan.name(plan.source[e])) for e in here[:8])
+        more = f" and {len(here) - 8} more" if len(here) > 8 else ""
+        role = "  (input)" * (j in plan.inputs) + "  (output)" * (j in plan.outputs)
+        arrow = f" <- {reads}{more}" if here else ""
+        yield f"level {plan.level[j]}: {plan.name(j)!r}{arrow}{role}"
+    if plan.n_neurons > SHOWN:
+        yield f"… and {plan.n_neurons - SHOWN} more neurons"
+    delayed = np.concatenate(
+        [np.flatnonzero(plan.delay), np.arange(plan.n_synapses, total), _late_gates(plan)]
+    )
+    if len(delayed):
+        yield "read from an earlier step:"
+    late = set(_late_gates(plan).tolist())
+    lines = [line for e in dict.fromkeys(delayed[:SHOWN].tolist()) for line in _why(plan, e, late)]
+    yield from lines
+    if len(delayed) > SHOWN:
+        yield f"  … and {len(delayed) - SHOWN} more"
+
+
+def _late_gates(plan: Plan) -> np.ndarray:
+    return np.flatnonzero((plan.gater != NONE) & (plan.gate_delay > 0))
+
+
+def _why(plan: Plan, e: int, late_gates: set[int]) -> Iterator[str]:
+    if e >= plan.n_synapses:
+        name = plan.name(plan.cell[e - plan.n_synapses])
+        yield f"  {name!r} -> {name!r}: a self-synapse feeds back the state of the step before"
+        ends = (name, name)
+    else:
+        u, v = int(plan.source[e]), int(plan.target[e])
+        ends = (plan.name(u), plan.name(v))
+        if plan.delay[e]:
+            path = _path(plan, v, u)
+            steps = _count(int(plan.delay[e]), "step")
+            if path:
+                cycle = " -> ".join(repr(plan.name(j)) for j in [u, *path])
+                why = f"it closes the cycle {cycle}"
+            else:
+                why = "its delay was given, no cycle asks for one"
+            yield f"  {ends[0]!r} -> {ends[1]!r}: {steps} ago; {why}"
+    if e in late_gates:
+        gater = plan.name(plan.gater[e])
+        yield f"  gate {gater!r} of {ends[0]!r} -> {ends[1]!r}: the output one step ago"
+
+
+def _path(plan: Plan, start: int, end: int) -> list[int]:
+    """Return a shortest zero-delay path by synapses from `start` to `end`, both included."""
+    came = {start: start}
+    frontier = [start]
+    while frontier and end not in came:
+        following = []
+        for j in frontier:
+            for e in plan.out_synapse[plan.out_indptr[j] : plan.out_indptr[j + 1]]:
+                k = int(plan.target[e])
+                if not plan.delay[e] and k not in came and k <= end:
+                    came[k] = j
+                    following.append(k)
+        frontier = following
+    path = [end] if end in came else []
+    while path and path[-1] != start:
+        path.append(came[path[-1]])
+    return path[::-1]
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"

@@ -1,0 +1,469 @@
+"""Struct-of-arrays storage, and the dict-like handles onto its rows.
+
+A `Table` keeps every number once, in columns; a `Handle` is what networkx holds as the
+attribute mapping of a node or an edge. The handle knows a stable id, the table maps ids to
+rows, so that rows can be brought into plan order without touching a handle.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from copy import deepcopy
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+
+from neurograph.errors import DetachedError, ParameterError, suggest
+
+__all__ = [
+    "FLOAT",
+    "Column",
+    "Handle",
+    "SharedColumn",
+    "Table",
+    "Ties",
+    "choice",
+    "flag",
+    "natural",
+    "number",
+]
+
+GONE = -1
+FLOAT = "float"  # dtype of a column that takes the network's
+MAX_ROWS = 2**31 - 1
+
+
+# ---------------------------------------------------------------- what a parameter may be
+
+
+def number(name: str, value: Any) -> float:
+    """Return `value` as a finite float, or say what it is instead."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if not isinstance(value, Real) or not math.isfinite(value):
+        raise ParameterError(f"{name} must be a finite number, got {value!r}")
+    return float(value)
+
+
+def natural(name: str, value: Any, most: int = MAX_ROWS) -> int:
+    """Return `value` as an int from 0 to `most`; 2.0 is fine, 0.5 and -1 are not."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
+    if not whole or not 0 <= int(value) <= most:
+        limit = (
+            f"0 or 1, got {value!r}" if most == 1 else f"a whole number of 0 or more, got {value!r}"
+        )
+        raise ParameterError(f"{name} must be {limit}")
+    return int(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return `value` as a bool; 0 and 1 are fine, as files write them."""
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, Real) and value in (0, 1)):
+        return bool(value)
+    raise ParameterError(f"{name} must be True or False, got {value!r}")
+
+
+def choice(name: str, value: Any, among: tuple[str, ...]) -> int:
+    """Return the position of `value` in `among`."""
+    if isinstance(value, str) and value in among:
+        return among.index(value)
+    options = ", ".join(map(repr, among))
+    raise ParameterError(f"{name} must be one of {options}; got {value!r}.{suggest(value, among)}")
+
+
+# ---------------------------------------------------------------- columns
+
+
+class Column:
+    """One attribute of a handle, kept in one array of its table.
+
+    Parameters
+    ----------
+    default : number
+        Stored value of a row that says nothing.
+    dtype : dtype
+        Of the array; `FLOAT` is the dtype of the network.
+    encode : callable, optional
+        (name, value given by the user) -> stored value, or a `ParameterError`. Without it
+        the attribute is read-only.
+    decode : callable, optional
+        (store, stored value) -> what the user sees.
+    key : bool
+        Whether it is a parameter: a key of the mapping wherever it differs from the default.
+    structural : bool
+        Whether a change makes the plan stale.
+    """
+
+    def __init__(
+        self,
+        default: Any,
+        dtype: Any = FLOAT,
+        encode: Callable | None = None,
+        decode: Callable | None = None,
+        *,
+        key: bool = True,
+        structural: bool = False,
+        doc: str = "",
+    ):
+        self.default, self.dtype = default, dtype
+        self.encode, self.decode = encode, decode
+        self.key, self.structural = key, structural
+        self.shown = default if decode is None else decode(None, default)
+        self.__doc__ = doc
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, handle: Handle | None, owner: type | None = None) -> Any:
+        return self if handle is None else handle._home.read(handle._id, self)
+
+    def __set__(self, handle: Handle, value: Any) -> None:
+        if self.encode is None:
+            raise AttributeError(f"{self.name!r} of {handle} can be read, not set")
+        if value is None:
+            del handle[self.name]  # None means "not given": back to the default
+        else:
+            handle.update({self.name: value})
+
+    def load(self, table: Table, id: int) -> Any:
+        """Return what the user sees."""
+        array = table.arrays.get(self.name)
+        stored = self.default if array is None else array[table.row_of[id]].item()
+        return stored if self.decode is None else self.decode(table.store, stored)
+
+    def save(self, table: Table, id: int, stored: Any) -> None:
+        """Write an encoded value."""
+        if self.name in table.arrays or stored != self.default:
+            table.array(self.name)[table.row_of[id]] = stored
+
+
+class SharedColumn(Column):
+    """A column whose value is shared by the rows of a tie group."""
+
+    def save(self, table: Table, id: int, stored: Any) -> None:
+        """Write an encoded value to the whole group."""
+        rows = table.row_of[table.ties.members(id)] if id in table.ties.group else table.row_of[id]
+        if self.name in table.arrays or stored != self.default:
+            table.array(self.name)[rows] = stored
+
+
+class Ties:
+    """Groups of synapses that share one weight: synapse id -> group, an ordered list of ids.
+
+    A group has a label, so that networkx can carry it from graph to graph as an attribute.
+    Labels are fresh in every network: one that comes from elsewhere (another network, a
+    file) is translated on arrival, so groups of two networks never merge by accident.
+    """
+
+    _fresh: ClassVar[Iterator[int]] = itertools.count(1)
+
+    def __init__(self) -> None:
+        self.group: dict[int, str] = {}
+        self.ids: dict[str, list[int]] = {}
+        self._arrived: dict[Any, str] = {}
+
+    def members(self, id: int) -> list[int]:
+        """Return the ids of the group of `id`, itself included."""
+        return self.ids[self.group[id]]
+
+    def new(self) -> str:
+        """Return the label of a new, empty group."""
+        label = f"tie-{next(self._fresh)}"
+        self.ids[label] = []
+        return label
+
+    def local(self, label: Any) -> str:
+        """Return this network's label for a group that is called `label` here or elsewhere."""
+        if label in self.ids:
+            return label
+        if label not in self._arrived:
+            self._arrived[label] = self.new()
+        return self._arrived[label]
+
+    def join(self, id: int, label: str) -> None:
+        """Put synapse `id` into the group `label`, out of any other."""
+        if self.group.get(id) != label:
+            self.leave(id)
+            self.group[id] = label
+            self.ids[label].append(id)
+
+    def leave(self, id: int) -> None:
+        """Take synapse `id` out of its group, if it has one."""
+        label = self.group.pop(id, None)
+        if label is not None:
+            self.ids[label].remove(id)
+
+    def groups(self) -> list[list[int]]:
+        """Return the groups that tie something: of two members or more."""
+        return [ids for ids in self.ids.values() if len(ids) > 1]
+
+    def copy(self) -> Ties:
+        """Return the same groups under fresh labels."""
+        twin = Ties()
+        twin.__setstate__(self.__getstate__())
+        return twin
+
+    def __getstate__(self) -> list[list[int]]:
+        return list(self.ids.values())
+
+    def __setstate__(self, groups: list[list[int]]) -> None:
+        self.group, self.ids, self._arrived = {}, {}, {}
+        for ids in groups:  # labels of another process mean nothing here
+            label = self.new()
+            for id in ids:
+                self.join(id, label)
+
+
+# ---------------------------------------------------------------- tables
+
+
+class Table:
+    """Growable columns of equal length, and the row of every id.
+
+    Columns that nobody has written are not allocated. `arrays[name]` is replaced when the
+    table grows or is arranged anew: fetch it again after an edit.
+
+    Attributes
+    ----------
+    arrays : dict of str to (capacity,) array
+    row_of : (capacity,) int32
+        Row of each id, `GONE` for one that was removed. Ids grow with time and are never
+        used twice, so their order is the order of insertion.
+    rows, live, ids : int
+        Rows in use (gaps included), rows that are alive, ids given out.
+    """
+
+    def __init__(self, store: Any, row_type: type[Handle]):
+        self.store = store
+        self.row_type = row_type
+        self.arrays: dict[str, np.ndarray] = {}
+        self.row_of = np.full(8, GONE, np.int32)
+        self.capacity = 8
+        self.rows = self.live = self.ids = 0
+        self.ties = Ties()
+
+    @property
+    def schema(self) -> dict[str, Column]:
+        """The columns that a row has, by name."""
+        return self.row_type.columns
+
+    def read(self, id: int, column: Column) -> Any:
+        """Return the value of one attribute as the user sees it."""
+        return column.load(self, id)
+
+    def array(self, name: str) -> np.ndarray:
+        """Return the column `name`, a view on all rows in use; made if nobody had one."""
+        if name not in self.arrays:
+            column = self.schema[name]
+            dtype = self.store.dtype if column.dtype is FLOAT else column.dtype
+            self.arrays[name] = np.full(self.capacity, column.default, dtype)
+        return self.arrays[name][: self.rows]
+
+    def values(self, name: str, ids: np.ndarray) -> np.ndarray:
+        """Return a snapshot of one column for many ids."""
+        if name in self.arrays:
+            return self.arrays[name][self.row_of[ids]]
+        column = self.schema[name]
+        dtype = self.store.dtype if column.dtype is FLOAT else column.dtype
+        return np.full(len(ids), column.default, dtype)
+
+    def append(self, n: int = 1) -> int:
+        """Add `n` rows of defaults; return the first of their ids, which are consecutive."""
+        first = self.burn(n)
+        if self.rows + n > self.capacity:
+            if self.rows + n > MAX_ROWS:
+                raise ParameterError(f"a network holds at most {MAX_ROWS} synapses or neurons")
+            self.capacity = max(2 * self.capacity, self.rows + n)
+            for name, array in self.arrays.items():
+                larger = np.full(self.capacity, self.schema[name].default, array.dtype)
+                larger[: self.rows] = array[: self.rows]
+                self.arrays[name] = larger
+        self.row_of[first : first + n] = np.arange(self.rows, self.rows + n)
+        self.rows += n
+        self.live += n
+        return first
+
+    def burn(self, n: int = 1) -> int:
+        """Give out `n` ids that have no row."""
+        first = self.ids
+        self.ids += n
+        if self.ids > len(self.row_of):
+            larger = np.full(max(2 * len(self.row_of), self.ids), GONE, np.int32)
+            larger[:first] = self.row_of[:first]
+            self.row_of = larger
+        return first
+
+    def release(self, id: int) -> None:
+        """Forget the row of `id`; it stays a gap until the next `arrange`."""
+        self.row_of[id] = GONE
+        self.live -= 1
+        self.ties.leave(id)
+
+    def alive(self) -> np.ndarray:
+        """Return all ids that have a row, in order of insertion."""
+        return np.flatnonzero(self.row_of[: self.ids] != GONE)
+
+    def arrange(self, ids: np.ndarray) -> None:
+        """Bring the rows of `ids` (all that are alive) into this order, without gaps."""
+        rows = self.row_of[ids]
+        self.arrays = {name: array[rows] for name, array in self.arrays.items()}
+        self.row_of[ids] = np.arange(len(ids))
+        self.rows = self.capacity = len(ids)
+
+    def copy(self, store: Any) -> Table:
+        """Return the same rows and ids for another store."""
+        twin = object.__new__(Table)
+        twin.__dict__.update(self.__dict__)
+        twin.store, twin.ties, twin.row_of = store, self.ties.copy(), self.row_of.copy()
+        twin.arrays = {name: array.copy() for name, array in self.arrays.items()}
+        return twin
+
+
+class Removed:
+    """What is left of a row: its last values, for reading only."""
+
+    __slots__ = ("values", "what")
+
+    def __init__(self, handle: Handle):
+        self.what = str(handle)
+        self.values = {name: getattr(handle, name) for name in handle.columns}
+        self.values |= {name: getattr(handle, name) for name in handle.remembered}
+
+    def read(self, id: int, column: Column) -> Any:
+        """Return the last value of one attribute."""
+        return self.values[column.name]
+
+
+# ---------------------------------------------------------------- handles
+
+
+class Handle(MutableMapping):
+    """One row of a table: a mutable mapping for networkx, with attributes for people.
+
+    Keys are the parameters, where they differ from the default, and the user's own
+    attributes. Two handles of one network are equal only if they are the same object, so
+    that they can stand in sets and lists; anything else compares by its items.
+    """
+
+    __slots__ = ("_home", "_id", "_own")
+    columns: ClassVar[dict[str, Column]] = {}
+    keyed: ClassVar[dict[str, Column]] = {}
+    remembered: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        cls.columns = {k: v for k, v in vars(cls).items() if isinstance(v, Column)}
+        cls.keyed = {k: v for k, v in cls.columns.items() if v.key}
+
+    def __init__(self, home: Any, id: int, own: dict | None = None):
+        self._home, self._id, self._own = home, id, own
+
+    @property
+    def detached(self) -> bool:
+        """Whether the neuron or synapse was removed from its network."""
+        return isinstance(self._home, Removed)
+
+    def require_attached(self) -> None:
+        """Raise `DetachedError` if the neuron or synapse was removed."""
+        if self.detached:
+            raise DetachedError(
+                f"{self._home.what} is no longer part of a network: its last values can be read,"
+                " but not changed. Look it up again, or add it anew"
+            )
+
+    def detach(self) -> None:
+        """Keep the last values and give the row back."""
+        table, self._home = self._home, Removed(self)
+        table.release(self._id)
+
+    # -- to be filled in by Neuron and Synapse
+
+    def default(self, column: Column) -> Any:
+        """Return the value, as the user sees it, at which a parameter is not a key."""
+        return column.shown
+
+    def encoded(self, attributes: Mapping) -> tuple[dict[Column, Any], dict]:
+        """Return stored values for the parameters among `attributes`, and the user's own."""
+        raise NotImplementedError
+
+    # -- the mapping
+
+    def __getitem__(self, key: Any) -> Any:
+        column = self.keyed.get(key)
+        if column is None:
+            if self._own is None:
+                raise KeyError(key)
+            return self._own[key]
+        value = self._home.read(self._id, column)
+        if column.name != self.always and value == self.default(column):
+            raise KeyError(key)
+        return value
+
+    always: ClassVar[str] = ""  # the one parameter that is a key whatever its value
+
+    def __iter__(self) -> Iterator:
+        for name, column in self.keyed.items():
+            if name == self.always or self._home.read(self._id, column) != self.default(column):
+                yield name
+        yield from self._own or ()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.update({key: value})
+
+    def __delitem__(self, key: Any) -> None:
+        column = self.keyed.get(key)
+        if column is None:
+            if self._own is None:
+                raise KeyError(key)
+            del self._own[key]
+        elif key == self.always:
+            raise ParameterError(f"{self}: {key} is always there; assign a number instead")
+        else:
+            self.update({key: self.default(column)})
+
+    def update(self, *mappings: Any, **attributes: Any) -> None:
+        """Set many keys at once: all of them, or none if one is not valid."""
+        merged = dict(*mappings, **attributes)
+        if merged:
+            self.require_attached()
+            self.apply(*self.encoded(merged))
+
+    def apply(self, values: dict[Column, Any], own: dict) -> None:
+        """Write encoded values; nothing can go wrong any more."""
+        table = self._home
+        for column, stored in values.items():
+            column.save(table, self._id, stored)
+            table.store.touch(column)
+        if own:
+            self._own = {**(self._own or {}), **own}
+
+    def clear(self) -> None:
+        """Set every parameter back to its default and drop the user's own attributes."""
+        for key in [key for key in self if key != self.always]:
+            del self[key]
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if isinstance(other, Handle) and other._home is self._home:
+            return False
+        return isinstance(other, Mapping) and dict(self) == dict(other)
+
+    __hash__ = object.__hash__  # an individual, also as a key of a dict
+
+    def copy(self) -> dict:
+        """Return the items as a plain dict, ready for another network."""
+        return dict(self)
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict) -> dict:
+        return deepcopy(dict(self), memo)
