@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any, ClassVar
 
-import networkx as nx
 import numpy as np
 
 from neurograph import conversion, training
@@ -190,8 +189,8 @@ class Network(NeuronGraph):
         self.layers[name] = Layer(self, name, [self.nodes[n] for n in names])
         return self.layers[name]
 
-    from_graph = classmethod(conversion.from_graph)
-    from_arrays = classmethod(conversion.from_arrays)
+    from_graph: ClassVar[Callable[..., Network]] = classmethod(conversion.from_graph)
+    from_arrays: ClassVar[Callable[..., Network]] = classmethod(conversion.from_arrays)
 
     def make_leaky(self, neuron: Hashable, tau: float) -> Synapse:
         """Make a neuron leaky: s(t) = (1 - 1/τ) s(t - 1) + (1/τ) (b + Σ w y).
