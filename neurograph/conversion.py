@@ -211,7 +211,7 @@ def from_arrays(
     n = n_neurons
     source, target = (_indices(k, a, n) for k, a in (("source", source), ("target", target)))
     n_synapses = len(source)
-    _shape("target", target, (n_synapses,))
+    _require_length("target", target, n_synapses)
     _require_single(source, target)
     loops = source == target
     if loops.any() and self_loops not in ("state", "output"):
@@ -222,7 +222,7 @@ def from_arrays(
     auto = isinstance(delay, str) and delay == "auto"
     steps = _delays(None if auto else delay, loops, self_loops)
     names = list(range(n)) if names is None else list(names)
-    _shape("names", names, (n,))
+    _require_length("names", names, n)
     if len(set(names)) < n or None in names:
         raise ParameterError("names must be different from each other, and none of them None")
     columns = _neuron_columns(net, activation, bias, n)
@@ -259,9 +259,9 @@ def _indices(name: str, given: Any, n: int) -> np.ndarray:
     return array
 
 
-def _shape(name: str, given: Any, shape: tuple[int, ...]) -> None:
-    if np.shape(given)[: len(shape)] != shape and (len(given),) != shape:
-        raise ShapeError(f"{name} must have {shape[0]} entries, got {len(given)}")
+def _require_length(name: str, given: Any, n: int) -> None:
+    if len(given) != n:
+        raise ShapeError(f"{name} must have {n} entries, got {len(given)}")
 
 
 def _require_single(source: np.ndarray, target: np.ndarray) -> None:
@@ -279,7 +279,7 @@ def _delays(delay: Any, loops: np.ndarray, self_loops: str | None) -> np.ndarray
         return loops.astype(np.int32)
     array = real_array("delay", delay, np.dtype(float))
     array = np.broadcast_to(array, loops.shape) if array.ndim == 0 else array
-    _shape("delay", array, loops.shape)
+    _require_length("delay", array, len(loops))
     whole = (array >= 0) & (array == np.floor(array)) & (array < 2**31)
     if not whole.all():
         raise ParameterError(f"delay must be whole numbers of 0 or more, got {array[~whole][0]:g}")
@@ -294,7 +294,7 @@ def _weights(net: NeuronGraph, weight: Any, n: int) -> np.ndarray:
     if weight is None:
         return net.rng.uniform(-0.1, 0.1, n)
     array = _finite("weight", weight, net.dtype)
-    _shape("weight", array, (n,))
+    _require_length("weight", array, n)
     return array
 
 
@@ -306,7 +306,7 @@ def _neuron_columns(net: NeuronGraph, activation: Any, bias: Any, n: int) -> dic
         names, codes = [get_activation(activation).name], np.zeros(n, int)
     else:
         given = [get_activation(a).name for a in activation]
-        _shape("activation", given, (n,))
+        _require_length("activation", given, n)
         names = list(dict.fromkeys(given))
         code = {name: i for i, name in enumerate(names)}
         codes = np.array([code[name] for name in given], int)

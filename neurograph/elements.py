@@ -151,6 +151,9 @@ class Neuron(Handle):
     """
 
     __slots__ = ()
+    # networkx tells (node, attributes) from a node that is a tuple by hashing it, so what
+    # stands for a node's attributes must not be hashable.
+    __hash__ = None  # type: ignore[assignment]
     bias = Column(0.0, FLOAT, number)
     activation = _ActivationColumn(
         0,
@@ -261,6 +264,7 @@ class Synapse(Handle):
     """
 
     __slots__ = ()
+    __hash__ = object.__hash__  # an individual, also as a key of a dict
     always = "weight"
     weight = SharedColumn(0.0, FLOAT, number)
     delay = Column(0, np.int32, natural, structural=True)
@@ -384,7 +388,8 @@ class Store:
 
     def __init__(self, graph: Any, dtype: np.dtype):
         self.graph, self.dtype = graph, dtype
-        self.neurons, self.synapses = Table(self, Neuron), Table(self, Synapse)
+        self.neurons = Table(self, graph.node_attr_dict_factory)
+        self.synapses = Table(self, graph.edge_attr_dict_factory)
         self.names: list[Hashable] = []
         self.activations = ["logistic"]
         self.ghosts: dict[Hashable, int] = {}  # names that gate, but are not in the graph

@@ -57,7 +57,8 @@ class Activation:
         >>> get_activation("identity").antiderivative(np.array([3.0]))
         array([4.5])
         """
-        return self.integral(s) if self.integral else _quadrature(self.f, s)
+        found = self.integral(s) if self.integral else _quadrature(self.f, s)
+        return found.astype(s.dtype, copy=False)
 
 
 # ---------------------------------------------------------------- the functions of the library

@@ -93,8 +93,8 @@ class NeuronGraph(nx.DiGraph):
     _succ: Any
     _pred: Any
     node_dict_factory = _Nodes
-    node_attr_dict_factory = Neuron  # what the attribute mappings are
-    edge_attr_dict_factory = Synapse
+    node_attr_dict_factory: type[Neuron] = Neuron  # what the attribute mappings are
+    edge_attr_dict_factory: type[Synapse] = Synapse
 
     def __init__(
         self,
@@ -206,6 +206,9 @@ class NeuronGraph(nx.DiGraph):
         User attributes are shared, as in networkx; `copy.deepcopy` copies them too.
         """
         return super().copy(as_view=True) if as_view else self._clone(dict)
+
+    def __copy__(self) -> NeuronGraph:
+        return self.copy()
 
     def __deepcopy__(self, memo: dict) -> NeuronGraph:
         return self._clone(lambda attributes: deepcopy(attributes, memo))
@@ -432,11 +435,11 @@ class NeuronGraph(nx.DiGraph):
     def adopt_synapses(self, source: np.ndarray, target: np.ndarray) -> None:
         """Add synapses between neurons given by position, all of them new pairs."""
         neurons, names = self.neuron_ids(), list(self._node)
-        table = self._store.synapses
+        table, synapse_type = self._store.synapses, self.edge_attr_dict_factory
         ids = self._store.new_synapses(neurons[source], neurons[target], len(source))
         succ, pred = [self._succ[n] for n in names], [self._pred[n] for n in names]
         for id, i, j in zip(ids, source.tolist(), target.tolist(), strict=True):
-            succ[i][names[j]] = pred[j][names[i]] = Synapse(table, id)
+            succ[i][names[j]] = pred[j][names[i]] = synapse_type(table, id)
         nx._clear_cache(self)
 
     def arrange(self, neurons: np.ndarray, synapses: np.ndarray) -> None:
@@ -448,13 +451,16 @@ class NeuronGraph(nx.DiGraph):
     # ------------------------------------------------------------ inside
 
     def _put_neurons(self, items: Sequence[tuple[Hashable, Mapping]]) -> None:
+        neuron_type = self.node_attr_dict_factory
         roles: dict[Hashable, str] = {}
         ready = []
         for name, attributes in items:
             name = self._as_name(name)
             if name not in roles:
                 roles[name] = self._node[name].role if name in self._node else "hidden"
-            ready.append((name, *Neuron.encode(name, _given(attributes, Neuron), roles[name])))
+            ready.append(
+                (name, *neuron_type.encode(name, _given(attributes, neuron_type), roles[name]))
+            )
             roles[name] = attributes.get("role") or roles[name]
         self._create([name for name, _, _ in ready])
         for name, values, own in ready:
@@ -462,13 +468,16 @@ class NeuronGraph(nx.DiGraph):
         nx._clear_cache(self)
 
     def _put_synapses(self, items: Sequence[tuple[Hashable, Hashable, Mapping]]) -> None:
+        synapse_type = self.edge_attr_dict_factory
         now: dict[tuple, dict[Column, Any]] = {}
         ready = []
         for u, v, attributes in items:
             u, v = self._as_name(u), self._as_name(v)
             if (u, v) not in now and self.has_edge(u, v):
                 now[u, v] = Synapse.stored_now(self._succ[u][v])
-            values, own = Synapse.encode(u, v, _given(attributes, Synapse), now.get((u, v)))
+            values, own = synapse_type.encode(
+                u, v, _given(attributes, synapse_type), now.get((u, v))
+            )
             now[u, v] = {**now.get((u, v), {}), **values}
             ready.append((u, v, values, own))
         self._create([name for u, v, _, _ in ready for name in (u, v)])
@@ -483,11 +492,12 @@ class NeuronGraph(nx.DiGraph):
             for name, id in zip(missing, self._store.new_neurons(missing), strict=True):
                 self._succ[name] = self.adjlist_inner_dict_factory()
                 self._pred[name] = self.adjlist_inner_dict_factory()
-                self._node[name] = Neuron(self._store.neurons, id)
+                self._node[name] = self.node_attr_dict_factory(self._store.neurons, id)
 
     def _new_synapse(self, u: Hashable, v: Hashable, has_weight: bool) -> Synapse:
         ends = self._node[u]._id, self._node[v]._id
-        synapse = Synapse(self._store.synapses, self._store.new_synapses(*ends, 1)[0])
+        id = self._store.new_synapses(*ends, 1)[0]
+        synapse = self.edge_attr_dict_factory(self._store.synapses, id)
         self._succ[u][v] = self._pred[v][u] = synapse
         if not has_weight:
             Synapse.weight.save(self._store.synapses, synapse._id, self.rng.uniform(-0.1, 0.1))
@@ -519,11 +529,14 @@ class NeuronGraph(nx.DiGraph):
             return twin
         twin._store = store = self._store.copy(twin)
         for n, old in self._node.items():
-            twin._node[n] = Neuron(store.neurons, old._id, old._own and copied(old._own))
+            own = old._own and copied(old._own)
+            twin._node[n] = self.node_attr_dict_factory(store.neurons, old._id, own)
             twin._pred[n] = twin.adjlist_inner_dict_factory()
         for u, row in self._succ.items():
             twin._succ[u] = {
-                v: Synapse(store.synapses, old._id, old._own and copied(old._own))
+                v: self.edge_attr_dict_factory(
+                    store.synapses, old._id, old._own and copied(old._own)
+                )
                 for v, old in row.items()
             }
         for v, row in self._pred.items():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -189,8 +189,8 @@ class Network(NeuronGraph):
         self.layers[name] = Layer(self, name, [self.nodes[n] for n in names])
         return self.layers[name]
 
-    from_graph: ClassVar[Callable[..., Network]] = classmethod(conversion.from_graph)
-    from_arrays: ClassVar[Callable[..., Network]] = classmethod(conversion.from_arrays)
+    from_graph = classmethod(conversion.from_graph)  # type: ignore[var-annotated]
+    from_arrays = classmethod(conversion.from_arrays)  # type: ignore[var-annotated]
 
     def make_leaky(self, neuron: Hashable, tau: float) -> Synapse:
         """Make a neuron leaky: s(t) = (1 - 1/τ) s(t - 1) + (1/τ) (b + Σ w y).

@@ -287,10 +287,10 @@ def _cycle_error(wiring: Wiring) -> CycleError:
         for a in cycle
         if a >= n_plain
     ]
-    what = "synapse" if not gates else "synapse or gate"
-    many = f"{len(cycle)} {what}s" if len(cycle) > 1 else f"1 {what}"
+    n = len(cycle)
+    many = _count(n, "synapse") + (f" or gate{'s' * (n != 1)}" if gates else "")
     return CycleError(
-        f"{many} without delay form{'s' * (len(cycle) == 1)} a cycle:"
+        f"{many} without delay form{'s' * (n == 1)} a cycle:"
         f" {' -> '.join(map(repr, nodes))}{''.join(gates)}.\n"
         f"Give one of them a delay, e.g. net.edges[{u!r}, {v!r}].{attribute} = 1,"
         " or let net.break_cycles() do it for the whole graph"

@@ -348,7 +348,7 @@ class Handle(MutableMapping):
 
     Keys are the parameters, where they differ from the default, and the user's own
     attributes. Two handles of one network are equal only if they are the same object, so
-    that they can stand in sets and lists; anything else compares by its items.
+    that they can stand in lists; anything else compares by its items.
     """
 
     __slots__ = ("_home", "_id", "_own")
@@ -357,7 +357,8 @@ class Handle(MutableMapping):
     remembered: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        cls.columns = {k: v for k, v in vars(cls).items() if isinstance(v, Column)}
+        own = {k: v for k, v in vars(cls).items() if isinstance(v, Column)}
+        cls.columns = {**cls.columns, **own}
         cls.keyed = {k: v for k, v in cls.columns.items() if v.key}
 
     def __init__(self, home: Any, id: int, own: dict | None = None):
@@ -456,8 +457,6 @@ class Handle(MutableMapping):
         if isinstance(other, Handle) and other._home is self._home:
             return False
         return isinstance(other, Mapping) and dict(self) == dict(other)
-
-    __hash__ = object.__hash__  # an individual, also as a key of a dict
 
     def copy(self) -> dict:
         """Return the items as a plain dict, ready for another network."""

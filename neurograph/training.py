@@ -162,7 +162,8 @@ def _update(graph: NeuronGraph, optimizer: Optimizer, states: dict) -> None:
         if not np.isfinite(updated).all():
             raise NonFiniteError(
                 f"training diverged: the update makes a {column}"
-                f" {updated[~np.isfinite(updated)][0]}; the network is as it was before this batch. Try a smaller rate"
+                f" {updated[~np.isfinite(updated)][0]}; the network is as it was before this"
+                " batch. Try a smaller rate"
             )
         changes.append((parameters, updated))
     for parameters, updated in changes:

@@ -1,0 +1,99 @@
+"""The direction of imports: a module imports only from those above it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neurograph
+
+ORDER = [
+    "errors",
+    "functions",
+    "store",
+    "elements",
+    "graph",
+    "cycles",
+    "check",
+    "schedule",
+    "engines.base",
+    "engines.walker",
+    "engines",
+    "learning",
+    "learning.losses",
+    "learning.optimizers",
+    "learning.gradients",
+    "layers",
+    "initializers",
+    "conversion",
+    "training",
+    "network",
+    "architectures",
+    "cli",
+    "__main__",
+    "",
+]
+ROOT = Path(neurograph.__file__).parent
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(p for p in parts if p != "__init__")
+
+
+MODULES = {module_name(path): path for path in ROOT.rglob("*.py")}
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module, [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, []
+
+
+def test_every_module_has_its_place():
+    assert sorted(MODULES) == sorted(ORDER)
+
+
+@pytest.mark.parametrize("name", [m for m in ORDER if m])
+def test_imports_point_upwards(name):
+    above = ORDER[: ORDER.index(name)]
+    for module, names in imported(ast.parse(MODULES[name].read_text())):
+        if module and module.split(".")[0] == "neurograph":
+            used = module.removeprefix("neurograph").removeprefix(".")
+            wanted = [used] if used else names
+            assert all(w in above for w in wanted), f"{name} imports {wanted}"
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_nothing_optional_or_forbidden_is_imported_at_the_top(name):
+    tree = ast.parse(MODULES[name].read_text())
+    top = {module.split(".")[0] for module, _ in imported(ast.Module(tree.body, []))}
+    everywhere = {module.split(".")[0] for module, _ in imported(tree)}
+    nested = {
+        module.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        for module, _ in imported(node)
+    }
+    assert not everywhere & {"pickle", "marshal", "random"}
+    assert not (top - nested) & {"scipy", "torch", "pandas", "tqdm", "matplotlib"}
+    calls = {
+        n.func.id
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+    }
+    assert not calls & {"eval", "exec"}
+
+
+def test_import_brings_in_no_extra():
+    code = (
+        "import sys, neurograph; "
+        "print(sorted({'scipy', 'torch', 'pandas', 'tqdm', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
