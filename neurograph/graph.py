@@ -263,7 +263,7 @@ class NeuronGraph(nx.DiGraph):
         self._store.changed()
         nx._clear_cache(self)
 
-    def gate(self, gater: Hashable, synapse: Synapse, delay: int = 0) -> None:
+    def gate(self, gater: Hashable | Neuron, synapse: Synapse, delay: int = 0) -> None:
         """Let the output of `gater` multiply `synapse`: γ of equation (1).
 
         Parameters
