@@ -10,10 +10,11 @@ import numpy as np
 
 from neurograph.elements import READS_OUTPUT, READS_STATE, Neuron, Synapse
 from neurograph.engines.base import real_array
-from neurograph.errors import ParameterError, ShapeError
+from neurograph.errors import ParameterError, ShapeError, suggest
 from neurograph.functions import get_activation
 from neurograph.graph import NeuronGraph
 from neurograph.schedule import break_cycles
+from neurograph.store import natural
 
 __all__ = ["from_arrays", "from_graph", "set_weights", "to_scipy"]
 
@@ -71,22 +72,35 @@ def from_graph(
     >>> [(s.source, s.target) for s in net.synapses if s.delay]
     [('c', 'b')]
     """
+    if not isinstance(graph, nx.Graph):
+        raise ParameterError(f"from_graph takes a networkx graph, got {graph!r:.80}")
+    if isinstance(activation, Mapping):
+        for node in activation:
+            if node not in graph:
+                raise ParameterError(f"activation: no node {node!r}.{suggest(node, graph)}")
+    if not isinstance(delays, str) and delays is not None:
+        delays = natural("delays", delays)
+    elif delays not in ("auto", None):
+        raise ParameterError(f"delays must be 'auto', a number of steps or None; got {delays!r}")
     directed = graph if graph.is_directed() else graph.to_directed(as_view=True)
     nodes = [(n, _node_attributes(n, d, activation)) for n, d in directed.nodes(data=True)]
-    edges, relays = _simple_edges(directed, weight, duplicates)
+    edges, relays, relayed = _simple_edges(directed, weight, duplicates, delays)
     loops = [(u, v) for u, v, _ in edges if u == v]
+    if self_loops == "state" and any(u == v for u, v in relayed):
+        raise ParameterError(
+            "several self-loops of one neuron cannot all feed back its state, which a relay"
+            " cannot read: say duplicates='sum' or self_loops='output'"
+        )
     if loops and self_loops not in ("state", "output"):
         raise ParameterError(
             f"the graph has self-loops, e.g. at {loops[0][0]!r}: say self_loops='output' if they"
             " feed back the output, 'state' if the state"
         )
-    if isinstance(delays, str) and delays != "auto":
-        raise ParameterError(f"delays must be 'auto', a number of steps or None; got {delays!r}")
     for u, v, attributes in edges:
         if u == v:
             attributes.setdefault("reads", self_loops)
-        if isinstance(delays, (int, np.integer)) and (u != v or self_loops == "output"):
-            attributes["delay"] = delays
+            if attributes["reads"] == "state" and isinstance(delays, int):
+                del attributes["delay"]  # always 1
 
     net = cls(seed=seed, dtype=dtype)
     net.graph.update(graph.graph)
@@ -105,15 +119,20 @@ def _node_attributes(node: Hashable, found: Mapping, activation: Any) -> dict:
     return attributes if activation is None else {**attributes, "activation": activation}
 
 
-def _simple_edges(graph: Any, weight: str | None, duplicates: str) -> tuple[list, list]:
-    """Return edges, one for each ordered pair, and the relay neurons this took."""
+def _simple_edges(
+    graph: Any, weight: str | None, duplicates: str, delays: str | int | None
+) -> tuple[list, list, list]:
+    """Return edges, one for each ordered pair, the relay neurons this took, and for what."""
     if duplicates not in ("error", "sum", "relay"):
         raise ParameterError(f"duplicates must be 'error', 'sum' or 'relay', got {duplicates!r}")
     edges: list[tuple[Hashable, Hashable, dict]] = []
     relays: list[tuple[Hashable, dict]] = []
+    relayed: list[tuple[Hashable, Hashable]] = []
     first: dict[tuple, dict] = {}
     for u, v, found in graph.edges(data=True):
         attributes = _edge_attributes(found, weight)
+        if isinstance(delays, int):
+            attributes["delay"] = delays
         if (u, v) not in first:
             first[u, v] = attributes
             edges.append((u, v, attributes))
@@ -125,11 +144,14 @@ def _simple_edges(graph: Any, weight: str | None, duplicates: str) -> tuple[list
         elif duplicates == "sum":
             _add_up(u, v, first[u, v], attributes)
         else:
+            if u == v:  # the way through the relay takes the step that a self-loop takes
+                attributes.setdefault("delay", 1)
             name = _relay_name(u, v, len(relays), graph)
             relays.append((name, {"activation": "identity"}))
+            relayed.append((u, v))
             onwards = {"weight": 1.0, "trainable": False}
             edges += [(u, name, attributes), (name, v, onwards)]
-    return edges, relays
+    return edges, relays, relayed
 
 
 def _edge_attributes(found: Mapping, weight: str | None) -> dict:
@@ -208,7 +230,7 @@ def from_arrays(
     [(0, 2), (1, 2)]
     """
     net = cls(seed=seed, dtype=dtype)
-    n = n_neurons
+    n = natural("n_neurons", n_neurons)
     source, target = (_indices(k, a, n) for k, a in (("source", source), ("target", target)))
     n_synapses = len(source)
     _require_length("target", target, n_synapses)
@@ -221,10 +243,12 @@ def from_arrays(
         )
     auto = isinstance(delay, str) and delay == "auto"
     steps = _delays(None if auto else delay, loops, self_loops)
-    names = list(range(n)) if names is None else list(names)
+    if names is not None and not isinstance(names, Iterable):
+        raise ParameterError(f"names must be a sequence, got {names!r}")
+    names = [net._as_name(name) for name in (range(n) if names is None else names)]
     _require_length("names", names, n)
-    if len(set(names)) < n or None in names:
-        raise ParameterError("names must be different from each other, and none of them None")
+    if len(set(names)) < n:
+        raise ParameterError("names must be different from each other")
     columns = _neuron_columns(net, activation, bias, n)
     weight = _weights(net, weight, n_synapses)
     ports = [
@@ -249,10 +273,13 @@ def from_arrays(
 
 
 def _indices(name: str, given: Any, n: int) -> np.ndarray:
-    array = np.asarray(list(given) if isinstance(given, range) else given)
-    if array.size and (array.ndim != 1 or array.dtype.kind not in "iu"):
+    try:
+        array = np.asarray(given)
+    except ValueError:  # ragged
+        array = np.empty((0, 0))
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ParameterError(f"{name} must be a sequence of whole numbers, got {given!r:.80}")
-    array = array.astype(np.int64).ravel()
+    array = array.astype(np.int64)
     if array.size and not (array.min() >= 0 and array.max() < n):
         wrong = array[(array < 0) | (array >= n)][0]
         raise ParameterError(f"{name} holds {wrong}, but neurons are numbered 0 to {n - 1}")
@@ -260,6 +287,8 @@ def _indices(name: str, given: Any, n: int) -> np.ndarray:
 
 
 def _require_length(name: str, given: Any, n: int) -> None:
+    if isinstance(given, np.ndarray) and given.ndim != 1:
+        raise ShapeError(f"{name} must have shape ({n},), got {given.shape}")
     if len(given) != n:
         raise ShapeError(f"{name} must have {n} entries, got {len(given)}")
 
@@ -301,7 +330,10 @@ def _weights(net: NeuronGraph, weight: Any, n: int) -> np.ndarray:
 def _neuron_columns(net: NeuronGraph, activation: Any, bias: Any, n: int) -> dict:
     columns = {}
     if bias is not None:
-        columns["bias"] = np.broadcast_to(_finite("bias", bias, net.dtype), (n,))
+        given_bias = _finite("bias", bias, net.dtype)
+        if given_bias.ndim:
+            _require_length("bias", given_bias, n)
+        columns["bias"] = given_bias
     if isinstance(activation, str) or not np.iterable(activation):
         names, codes = [get_activation(activation).name], np.zeros(n, int)
     else:
@@ -342,19 +374,20 @@ def set_weights(graph: NeuronGraph, matrix: Any) -> None:
     """Assign weights from a matrix; see `Network.set_weights`."""
     graph.require_own()
     n = len(graph)
-    if getattr(matrix, "shape", np.shape(matrix)) != (n, n):
+    if not hasattr(matrix, "tocoo"):
+        matrix = real_array("matrix", matrix, graph.dtype)
+    if matrix.shape != (n, n):
         raise ShapeError(
-            f"matrix must be ({n}, {n}), a row and a column for each neuron; got"
-            f" {getattr(matrix, 'shape', np.shape(matrix))}"
+            f"matrix must be ({n}, {n}), a row and a column for each neuron; got {matrix.shape}"
         )
     rows, columns = _positions(graph)
     if hasattr(matrix, "tocoo"):
         found = matrix.tocoo()
-        at_row, at_column, values = found.row, found.col, found.data
+        at_row, at_column = found.row, found.col
+        values = real_array("matrix", found.data, np.dtype(float))
     else:
-        dense = real_array("matrix", matrix, graph.dtype)
-        at_row, at_column = np.nonzero(dense)
-        values = dense[at_row, at_column]
+        at_row, at_column = np.nonzero(matrix)
+        values = matrix[at_row, at_column]
     place = {pair: i for i, pair in enumerate(zip(rows.tolist(), columns.tolist(), strict=True))}
     weights = np.zeros(len(rows))
     for u, v, value in zip(at_row.tolist(), at_column.tolist(), values.tolist(), strict=True):

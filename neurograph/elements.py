@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
@@ -21,7 +22,17 @@ from neurograph.store import (
     number,
 )
 
-__all__ = ["HIDDEN", "INPUT", "OUTPUT", "READS_OUTPUT", "READS_STATE", "Neuron", "Store", "Synapse"]
+__all__ = [
+    "HIDDEN",
+    "INPUT",
+    "OUTPUT",
+    "READS_OUTPUT",
+    "READS_STATE",
+    "Neuron",
+    "Store",
+    "Synapse",
+    "not_given",
+]
 
 ROLES = HIDDEN, INPUT, OUTPUT = range(3)
 ROLE_NAMES = ("hidden", "input", "output")
@@ -31,10 +42,26 @@ NO_GATER = -1
 NO_PORT, NEXT_PORT = -1, -2
 
 
+def not_given(key: Any, value: Any) -> bool:
+    """Whether a parameter is None, or the NaN that stands for it in tables of pandas."""
+    return value is None or (
+        isinstance(value, float) and value != value and key not in ("weight", "bias")
+    )
+
+
+def _require_fit(name: str, value: float, dtype: np.dtype) -> None:
+    if abs(value) > float(np.finfo(dtype).max):
+        raise ParameterError(f"{name} is too large for {dtype}: {value!r}")
+
+
 def _split(
-    cls: type[Handle], where: Callable[[], str], attributes: Mapping, rest: Mapping[Column, int]
+    cls: type[Handle],
+    where: Callable[[], str],
+    attributes: Mapping,
+    rest: Mapping[Column, int],
+    dtype: np.dtype,
 ) -> tuple[dict[Column, Any], dict]:
-    """Encode the parameters among `attributes`; None stands for the default, as in `rest`."""
+    """Encode the parameters among `attributes`; what is not given gets the default of `rest`."""
     values: dict[Column, Any] = {}
     own = {}
     try:
@@ -42,10 +69,14 @@ def _split(
             column = cls.keyed.get(key)
             if column is None:
                 own[key] = value
-            elif value is None or column.encode is None:
+            elif value is None and key == cls.always:
+                raise ParameterError(f"{key} is always there; give it a number instead of None")
+            elif column.encode is None or not_given(key, value):
                 values[column] = rest.get(column, column.default)
             else:
                 values[column] = column.encode(key, value)
+                if column.dtype is FLOAT:
+                    _require_fit(key, values[column], dtype)
     except ParameterError as error:
         raise ParameterError(f"{where()}: {error}") from None
     return values, own
@@ -97,9 +128,9 @@ class _TieColumn(Column):
         else:
             label = table.ties.local(stored)
             table.ties.join(id, label)
-            leader = table.ties.ids[label][0]
-            for column in (Synapse.weight, Synapse.trainable):
-                column.save(table, id, table.values(column.name, np.array([leader]))[0])
+            leader = table.row_of[table.ties.ids[label][0]]
+            for array in (table.array("weight"), table.array("trainable")):
+                array[table.row_of[id]] = array[leader]
 
 
 def _encode_gater(name: str, value: Any) -> tuple[Hashable]:
@@ -112,7 +143,11 @@ def _encode_gater(name: str, value: Any) -> tuple[Hashable]:
 
 
 def _encode_tie(name: str, value: Any) -> Hashable:
-    return _encode_gater(name, value)[0]
+    try:
+        hash(value)
+    except TypeError:
+        raise ParameterError(f"{name} must be a label that is hashable, got {value!r}") from None
+    return value
 
 
 # ---------------------------------------------------------------- neurons
@@ -199,19 +234,26 @@ class Neuron(Handle):
 
     def encoded(self, attributes: Mapping) -> tuple[dict[Column, Any], dict]:
         """Return stored values for parameters, and the user's own attributes."""
-        return self.encode(self.name, attributes, self.role)
+        return self.encode(self.name, attributes, self.role, self._home.store.dtype)
 
     @classmethod
     def encode(
-        cls, name: Hashable, attributes: Mapping, role: str = "hidden"
+        cls, name: Hashable, attributes: Mapping, role: str, dtype: np.dtype
     ) -> tuple[dict[Column, Any], dict]:
         """Check attributes for a neuron that has this name and role."""
-        values, own = _split(cls, lambda: f"neuron {name!r}", attributes, {})
-        if cls.role in values and values[cls.role] != ROLE_NAMES.index(role):
-            values.setdefault(cls.port, NEXT_PORT)
-        if values.get(cls.role, ROLE_NAMES.index(role)) == HIDDEN and cls.port in values:
+        values, own = _split(cls, lambda: f"neuron {name!r}", attributes, {}, dtype)
+        before = ROLE_NAMES.index(role)
+        after = values.get(cls.role, before)
+        if after != before or cls.port in values:  # the port last: it depends on the role
+            port = values.pop(cls.port, NO_PORT)
+            values[cls.port] = NEXT_PORT if after != HIDDEN and port == NO_PORT else port
+        if after == HIDDEN and cls.port in values:
             values[cls.port] = NO_PORT
         return values, own
+
+    def twin(self, graph: Any) -> Neuron:
+        """Return the neuron of this name in a copy of the graph."""
+        return graph.neuron(self.name)
 
     def __str__(self) -> str:
         return f"neuron {self.name!r}"
@@ -307,7 +349,11 @@ class Synapse(Handle):
 
     def encoded(self, attributes: Mapping) -> tuple[dict[Column, Any], dict]:
         """Return stored values for parameters, and the user's own attributes."""
-        return self.encode(self.source, self.target, attributes, self.stored_now())
+        store = self._home.store
+        if isinstance(attributes.get("gater"), Neuron):
+            attributes = {**attributes, "gater": store.graph.neuron(attributes["gater"]).name}
+        ends = self.source, self.target
+        return self.encode(*ends, attributes, self.stored_now(), store.dtype)
 
     def stored_now(self) -> dict[Column, int]:
         """Return what decides whether a change of delay or reads is valid."""
@@ -315,7 +361,12 @@ class Synapse(Handle):
 
     @classmethod
     def encode(
-        cls, source: Hashable, target: Hashable, attributes: Mapping, now: Mapping | None = None
+        cls,
+        source: Hashable,
+        target: Hashable,
+        attributes: Mapping,
+        now: Mapping | None,
+        dtype: np.dtype,
     ) -> tuple[dict[Column, Any], dict]:
         """Check attributes for a synapse between these two, given what it has `now`."""
         loop = source == target
@@ -324,7 +375,7 @@ class Synapse(Handle):
         def where() -> str:
             return f"synapse {source!r} -> {target!r}"
 
-        values, own = _split(cls, where, attributes, rest)
+        values, own = _split(cls, where, attributes, rest, dtype)
         if now is None:
             values = rest | values
         both = {**(now or {}), **values}
@@ -334,6 +385,17 @@ class Synapse(Handle):
         if cls.tie in values:  # first join, then assign: a weight given here is the group's
             values = {cls.tie: values.pop(cls.tie), **values}
         return values, own
+
+    @property
+    def gater_id(self) -> int | None:
+        """Id of the gating neuron, whatever its name; None if nothing gates it, or removed."""
+        if self.detached or "gater" not in self._home.arrays:
+            return None
+        return int(self._home.arrays["gater"][self._home.row_of[self._id]])
+
+    def twin(self, graph: Any) -> Synapse:
+        """Return the synapse between these two in a copy of the graph."""
+        return graph.edges[self.source, self.target]
 
     def __str__(self) -> str:
         return f"synapse {self.source!r} -> {self.target!r}"
@@ -365,6 +427,9 @@ def _self_synapse_problem(loop: bool, delay: int, reads: int) -> str | None:
 # ---------------------------------------------------------------- both tables of one graph
 
 
+_tokens = itertools.count()
+
+
 class Store:
     """The numbers of one graph: a table of neurons, a table of synapses, and their names.
 
@@ -372,6 +437,8 @@ class Store:
     ----------
     graph : NeuronGraph
         Whose they are.
+    token : int
+        That no other store in this process has.
     dtype : numpy.dtype
         Of weights, biases, states and gradients.
     names : list
@@ -387,7 +454,7 @@ class Store:
     """
 
     def __init__(self, graph: Any, dtype: np.dtype):
-        self.graph, self.dtype = graph, dtype
+        self.graph, self.dtype, self.token = graph, dtype, next(_tokens)
         self.neurons = Table(self, graph.node_attr_dict_factory)
         self.synapses = Table(self, graph.edge_attr_dict_factory)
         self.names: list[Hashable] = []
@@ -448,11 +515,14 @@ class Store:
             self.names.append(name)
         return self.ghosts[name]
 
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state, token=next(_tokens))  # that of another process may be taken
+
     def copy(self, graph: Any) -> Store:
         """Return the same numbers, ids and names for another graph."""
         twin = object.__new__(Store)
         twin.__dict__.update(self.__dict__)
-        twin.graph = graph
+        twin.graph, twin.token = graph, next(_tokens)
         twin.neurons, twin.synapses = self.neurons.copy(twin), self.synapses.copy(twin)
         twin.names, twin.activations = list(self.names), list(self.activations)
         twin.ghosts, twin.next_port = dict(self.ghosts), list(self.next_port)

@@ -8,10 +8,11 @@ PyTorch takes, so that gradients agree with it there too (relu'(0) = 0).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -294,13 +295,23 @@ def activation(
     """
     if function is None:
         return lambda f: activation(f, derivative=derivative, name=name, check=check)
-    name = name or function.__name__
-    if not isinstance(name, str) or (name in _registry and _registry[name].builtin):
-        raise ParameterError(f"{name!r} is an activation of the library; give yours another name=")
+    name = registered_name("activation", name, function, _registry)
     made = Activation(name, elementwise(function), elementwise(derivative))
     _check_registered(made, check)
     _registry[name] = made
     return made
+
+
+def registered_name(
+    kind: str, name: str | None, function: Callable, registry: Mapping[str, Any]
+) -> str:
+    """Return the name under which to register a function, if it may have it."""
+    name = getattr(function, "__name__", None) if name is None else name
+    if not isinstance(name, str) or not name:
+        raise ParameterError(f"{kind}: the name must be a string, got {name!r}; give name=")
+    if name in registry and registry[name].builtin:
+        raise ParameterError(f"{kind}: {name!r} is one of the library's; give yours another name=")
+    return name
 
 
 def elementwise(function: Callable) -> Callable:
@@ -310,15 +321,23 @@ def elementwise(function: Callable) -> Callable:
     array([0., 2.])
     """
 
+    def one(*numbers):
+        try:
+            return function(*numbers)
+        except (ArithmeticError, ValueError):  # math.exp(1000): who runs the network names where
+            return math.nan
+
     def one_by_one(*arrays):
         arrays = np.broadcast_arrays(*arrays)
-        values = [function(*numbers) for numbers in zip(*(a.ravel() for a in arrays), strict=True)]
+        values = [
+            one(*numbers) for numbers in zip(*(a.ravel().tolist() for a in arrays), strict=True)
+        ]
         return np.array(values, arrays[0].dtype).reshape(arrays[0].shape)
 
     def apply(*arrays):
         try:
             result = np.asarray(function(*arrays))
-        except (TypeError, ValueError):  # written for numbers: `if s > 0`, math.exp
+        except (TypeError, ValueError, ArithmeticError):  # for numbers: `if s > 0`, math.exp
             return one_by_one(*arrays)
         if result.shape != np.broadcast_shapes(*(np.shape(a) for a in arrays)):
             return one_by_one(*arrays)  # a constant, say
@@ -349,7 +368,7 @@ def require_derivative(what: str, f: Callable, slopes: np.ndarray, at: np.ndarra
     """Raise unless `slopes` are the derivative of `f` at the points `at`."""
     h = 1e-5
     differences = (f(at + h) - f(at - h)) / (2 * h)
-    wrong = np.abs(slopes - differences) > 1e-6 * np.maximum(1, np.abs(differences))
+    wrong = ~(np.abs(slopes - differences) <= 1e-6 * np.maximum(1, np.abs(differences)))
     if wrong.any():
         i = int(np.argmax(wrong))
         raise ParameterError(

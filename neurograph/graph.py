@@ -7,70 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import networkx as nx
 import numpy as np
 
-from neurograph.elements import INPUT, OUTPUT, READS_STATE, Neuron, Store, Synapse
+from neurograph.elements import INPUT, OUTPUT, Neuron, Store, Synapse, not_given
 from neurograph.errors import GraphError, ParameterError, suggest
-from neurograph.store import Column, Handle
+from neurograph.store import Column, Handle, Items
 
-__all__ = ["NeuronGraph", "Wiring"]
+__all__ = ["NeuronGraph"]
 
 
 class _Nodes(dict):
-    """networkx's node dict; a plain mapping put in (`relabel_nodes` does) updates the neuron."""
+    """networkx's node dict; a plain mapping put in (`relabel_nodes` does) updates the neuron.
+
+    `came` notes under which name each neuron of another network came in that way, for gates
+    that come after it.
+    """
 
     def __setitem__(self, name: Hashable, value: Any) -> None:
         if isinstance(value, Neuron):
             super().__setitem__(name, value)
         else:
             self[name].update(value)
+            if isinstance(value, Items):
+                self.__dict__.setdefault("came", {})[value.token, value.id] = name
 
     def update(self, items: Any = (), /, **more: Any) -> None:
         for name, value in dict(items, **more).items():
             self[name] = value
-
-
-@dataclass(frozen=True)
-class Wiring:
-    """The structure of a graph as arrays, neurons and synapses in order of insertion.
-
-    Attributes
-    ----------
-    n_neurons : int
-    source, target, delay : (E,) int
-        Neurons by position.
-    reads_state : (E,) bool
-    gater : (E,) int
-        Position of the gating neuron, -1 for none.
-    gate_delay : (E,) int
-    activation : (N,) int
-        Index into `activations`.
-    activations : tuple of str
-    inputs, outputs : (n,) int
-        In the order of the columns of X and Y.
-    ties : list of (k,) int
-        Groups of synapses that share a weight.
-    names : sequence
-        Of the neurons, by position.
-    """
-
-    n_neurons: int
-    source: np.ndarray
-    target: np.ndarray
-    delay: np.ndarray
-    reads_state: np.ndarray
-    gater: np.ndarray
-    gate_delay: np.ndarray
-    activation: np.ndarray
-    activations: tuple[str, ...]
-    inputs: np.ndarray
-    outputs: np.ndarray
-    ties: list[np.ndarray]
-    names: Sequence[Hashable]
 
 
 class NeuronGraph(nx.DiGraph):
@@ -132,18 +98,16 @@ class NeuronGraph(nx.DiGraph):
         """Add many neurons: nodes, or pairs of a node and its attributes. All or none."""
         items = []
         for node in nodes_for_adding:
-            try:
-                node in self._node  # noqa: B015  # unhashable: a (node, attributes) pair
-                items.append((node, attr))
-            except TypeError:
-                node, own = node
-                items.append((node, {**attr, **own}))
+            pair = isinstance(node, tuple) and len(node) == 2 and not _hashable(node)
+            name, own = node if pair else (node, {})
+            items.append((name, {**attr, **own}))
         self._put_neurons(items)
 
     def remove_node(self, n: Hashable) -> None:
         """Remove a neuron and its synapses; their handles keep the last values."""
+        n = self._as_name(n)
         if n not in self._node:
-            raise GraphError(f"The node {n} is not in the graph.")
+            raise GraphError(f"The node {n} is not in the graph.{suggest(n, self._node)}")
         for v in list(self._succ[n]):
             self._drop_edge(n, v)
         for u in list(self._pred[n]):
@@ -155,7 +119,7 @@ class NeuronGraph(nx.DiGraph):
 
     def remove_nodes_from(self, nodes: Iterable) -> None:
         """Remove many neurons; those that are not there are ignored."""
-        for n in nodes:
+        for n in [self._as_name(n) for n in nodes]:
             if n in self._node:
                 self.remove_node(n)
 
@@ -167,16 +131,15 @@ class NeuronGraph(nx.DiGraph):
         """Add many synapses: (u, v) or (u, v, attributes). All or none."""
         items = []
         for edge in ebunch_to_add:
-            if len(edge) == 3:
-                items.append((edge[0], edge[1], {**attr, **edge[2]}))
-            elif len(edge) == 2:
-                items.append((*edge, attr))
-            else:
+            if len(edge) not in (2, 3):
                 raise GraphError(f"Edge tuple {edge} must be a 2-tuple or 3-tuple.")
+            own = self._arriving(edge) if len(edge) == 3 else {}
+            items.append((edge[0], edge[1], {**attr, **own}))
         self._put_synapses(items)
 
     def remove_edge(self, u: Hashable, v: Hashable) -> None:
         """Remove a synapse; its handle keeps the last values."""
+        u, v = self._as_name(u), self._as_name(v)
         if not self.has_edge(u, v):
             raise GraphError(f"The edge {u}-{v} not in graph.")
         self._drop_edge(u, v)
@@ -184,10 +147,20 @@ class NeuronGraph(nx.DiGraph):
 
     def remove_edges_from(self, ebunch: Iterable) -> None:
         """Remove many synapses; those that are not there are ignored."""
-        for edge in ebunch:
-            if self.has_edge(*edge[:2]):
-                self._drop_edge(*edge[:2])
+        for u, v in [(self._as_name(e[0]), self._as_name(e[1])) for e in ebunch]:
+            if self.has_edge(u, v):
+                self._drop_edge(u, v)
         nx._clear_cache(self)
+
+    def update(self, edges: Any = None, nodes: Any = None) -> None:
+        """Add edges and nodes, or those of another graph. All or none."""
+        if hasattr(edges, "edges") and nodes is None:
+            self._check_synapses([(u, v, d) for u, v, d in edges.edges.data()])
+            super().update(edges)
+        else:
+            edges = None if edges is None else list(edges)
+            self._check_synapses([(*e[:2], e[2] if len(e) == 3 else {}) for e in edges or ()])
+            super().update(edges=edges, nodes=nodes)
 
     def clear_edges(self) -> None:
         """Remove all synapses."""
@@ -205,22 +178,28 @@ class NeuronGraph(nx.DiGraph):
 
         User attributes are shared, as in networkx; `copy.deepcopy` copies them too.
         """
-        return super().copy(as_view=True) if as_view else self._clone(dict)
+        if as_view:
+            return super().copy(as_view=True)
+        return self._clone(self._empty(), dict)
 
     def __copy__(self) -> NeuronGraph:
         return self.copy()
 
     def __deepcopy__(self, memo: dict) -> NeuronGraph:
-        return self._clone(lambda attributes: deepcopy(attributes, memo))
+        memo[id(self)] = twin = self._empty()
+        return self._clone(twin, lambda attributes: deepcopy(attributes, memo))
+
+    def _empty(self) -> NeuronGraph:
+        return self.__class__(dtype=self._root().dtype)
 
     # ------------------------------------------------------------ verbs of our own
 
-    def relabel(self, mapping: Mapping) -> None:
+    def relabel(self, mapping: Mapping | Callable) -> None:
         """Rename neurons in place; gates, ties, handles and every order stay.
 
         Parameters
         ----------
-        mapping : mapping of old to new names
+        mapping : mapping of old to new names, or callable
             May be partial, and may swap names.
 
         Raises
@@ -237,13 +216,15 @@ class NeuronGraph(nx.DiGraph):
         ([('a', 'B')], 'B')
         """
         self.require_own()
+        if nx.is_frozen(self):
+            raise GraphError("Frozen graph can't be modified; net.copy() can")
+        if callable(mapping):
+            mapping = {n: mapping(n) for n in self._node}
         for old in mapping:
             self.neuron(old)
-        new = {n: mapping.get(n, n) for n in self._node}
-        if len(set(new.values())) < len(new) or None in new.values():
-            raise ParameterError(
-                f"relabel: two neurons would get one name, or None, by {mapping!r}"
-            )
+        new = {n: self._as_name(mapping.get(n, n)) for n in self._node}
+        if len(set(new.values())) < len(new):
+            raise ParameterError("relabel: two neurons would get one name")
         names = list(self._store.names)  # a new list: a plan made before keeps the old names
         for name, neuron in self._node.items():
             names[neuron._id] = new[name]
@@ -297,30 +278,35 @@ class NeuronGraph(nx.DiGraph):
         >>> net.edges["b", "c"].weight
         1.0
         """
+        if not isinstance(synapses, Iterable):
+            raise ParameterError(f"tie takes synapses, as net.tie([s1, s2]); got {synapses!r}")
         synapses = [self.own(s) for s in synapses]
-        if len({s._id for s in synapses}) < 2:
+        if len(set(synapses)) < 2:
             raise ParameterError("tie needs at least two different synapses")
         ties = self._store.synapses.ties
-        ids = [id for s in synapses for id in (ties.members(s._id) if s.tie else [s._id])]
         first = synapses[0]
-        label = first.tie or ties.new()
+        label = ties.new() if first.tie is None else first.tie
         weight, trainable = first.weight, first.trainable
-        for id in ids:
-            ties.join(id, label)
+        for s in synapses:
+            if s.tie is None:
+                ties.join(s._id, label)
+            elif s.tie != label:
+                for id in list(ties.members(s._id)):
+                    ties.join(id, label)
         self._store.touch(Synapse.tie)
         first.update(weight=weight, trainable=trainable)
 
     def untie(self, synapse: Synapse) -> None:
         """Let a synapse have its own weight again, at first the one it shared."""
-        self.own(synapse).update({"tie": None})
-        for ids in self._store.synapses.ties.ids.values():
-            if len(ids) == 1:  # nothing is left to share with
-                self._store.synapses.ties.leave(ids[0])
+        label, ties = self.own(synapse).tie, self._store.synapses.ties
+        synapse.update({"tie": None})
+        if label is not None and len(ties.ids[label]) == 1:  # nothing is left to share with
+            ties.leave(ties.ids[label][0])
 
     @property
     def inputs(self) -> list:
         """Names of the input neurons, in the order of the columns of X; settable."""
-        return [self._store.names[id] for id in self._ports(INPUT)]
+        return self._port_names(INPUT)
 
     @inputs.setter
     def inputs(self, names: Iterable) -> None:
@@ -329,7 +315,7 @@ class NeuronGraph(nx.DiGraph):
     @property
     def outputs(self) -> list:
         """Names of the output neurons, in the order of the columns of Y; settable."""
-        return [self._store.names[id] for id in self._ports(OUTPUT)]
+        return self._port_names(OUTPUT)
 
     @outputs.setter
     def outputs(self, names: Iterable) -> None:
@@ -403,35 +389,6 @@ class NeuronGraph(nx.DiGraph):
             cached = self._synapse_order = (self._store.members, ids[order])
         return cached[1]
 
-    def wiring(self) -> Wiring:
-        """Return the structure as arrays; raise if a gater is not in the graph."""
-        store = self._store
-        neurons, synapses = self.neuron_ids(), store.synapses.alive()
-        position = np.full(max(1, store.neurons.ids), -1, np.int64)
-        position[neurons] = np.arange(len(neurons))
-        gater = store.synapses.values("gater", synapses)
-        lost = np.flatnonzero((gater >= 0) & (position[gater] < 0))
-        if len(lost):
-            self._raise_lost_gater(synapses[lost[0]])
-        index = np.full(max(1, store.synapses.ids), -1, np.int64)
-        index[synapses] = np.arange(len(synapses))
-        values = store.synapses.values
-        return Wiring(
-            n_neurons=len(neurons),
-            source=position[values("source", synapses)],
-            target=position[values("target", synapses)],
-            delay=values("delay", synapses),
-            reads_state=values("reads", synapses) == READS_STATE,
-            gater=np.where(gater >= 0, position[gater], -1),
-            gate_delay=values("gate_delay", synapses),
-            activation=store.neurons.values("activation", neurons),
-            activations=tuple(store.activations),
-            inputs=position[self._ports(INPUT)],
-            outputs=position[self._ports(OUTPUT)],
-            ties=[index[group] for group in store.synapses.ties.groups()],
-            names=[store.names[id] for id in neurons],
-        )
-
     def adopt_synapses(self, source: np.ndarray, target: np.ndarray) -> None:
         """Add synapses between neurons given by position, all of them new pairs."""
         neurons, names = self.neuron_ids(), list(self._node)
@@ -445,10 +402,31 @@ class NeuronGraph(nx.DiGraph):
     def arrange(self, neurons: np.ndarray, synapses: np.ndarray) -> None:
         """Bring the rows into the order of a plan, given by positions of a `Wiring`."""
         store = self._store
+        self._node.__dict__.pop("came", None)
         store.neurons.arrange(store.neurons.alive()[neurons])
         store.synapses.arrange(store.synapses.alive()[synapses])
 
     # ------------------------------------------------------------ inside
+
+    def _arriving(self, edge: Sequence) -> dict:
+        """Return the attributes of an edge, with the names that gaters and ties have here."""
+        data = edge[2]
+        try:
+            attributes = dict(data)
+        except (TypeError, ValueError):
+            raise GraphError(
+                f"Edge tuple {edge} must hold a dict of attributes;"
+                " net.add_weighted_edges_from takes weights"
+            ) from None
+        if isinstance(data, (Synapse, Items)) and data.token != self._store.token:
+            if "tie" in attributes:
+                ties = self._store.synapses.ties
+                attributes["tie"] = ties.local(attributes["tie"], data.token)
+            if "gater" in attributes and isinstance(data, Items):
+                came = self._node.__dict__.get("came", {})
+                gater = data.token, data.gater_id
+                attributes["gater"] = came.get(gater, attributes["gater"])
+        return attributes
 
     def _put_neurons(self, items: Sequence[tuple[Hashable, Mapping]]) -> None:
         neuron_type = self.node_attr_dict_factory
@@ -458,28 +436,32 @@ class NeuronGraph(nx.DiGraph):
             name = self._as_name(name)
             if name not in roles:
                 roles[name] = self._node[name].role if name in self._node else "hidden"
-            ready.append(
-                (name, *neuron_type.encode(name, _given(attributes, neuron_type), roles[name]))
-            )
-            roles[name] = attributes.get("role") or roles[name]
+            given = _given(attributes, neuron_type)
+            ready.append((name, *neuron_type.encode(name, given, roles[name], self.dtype)))
+            roles[name] = given.get("role", roles[name])
         self._create([name for name, _, _ in ready])
         for name, values, own in ready:
             self._node[name].apply(values, own)
         nx._clear_cache(self)
 
-    def _put_synapses(self, items: Sequence[tuple[Hashable, Hashable, Mapping]]) -> None:
+    def _check_synapses(self, items: Sequence[tuple[Hashable, Hashable, Mapping]]) -> list[tuple]:
         synapse_type = self.edge_attr_dict_factory
         now: dict[tuple, dict[Column, Any]] = {}
         ready = []
         for u, v, attributes in items:
             u, v = self._as_name(u), self._as_name(v)
             if (u, v) not in now and self.has_edge(u, v):
-                now[u, v] = Synapse.stored_now(self._succ[u][v])
-            values, own = synapse_type.encode(
-                u, v, _given(attributes, synapse_type), now.get((u, v))
-            )
+                now[u, v] = self._succ[u][v].stored_now()
+            given = _given(attributes, synapse_type)
+            if isinstance(given.get("gater"), Neuron):
+                given["gater"] = self.neuron(given["gater"]).name
+            values, own = synapse_type.encode(u, v, given, now.get((u, v)), self.dtype)
             now[u, v] = {**now.get((u, v), {}), **values}
             ready.append((u, v, values, own))
+        return ready
+
+    def _put_synapses(self, items: Sequence[tuple[Hashable, Hashable, Mapping]]) -> None:
+        ready = self._check_synapses(items)
         self._create([name for u, v, _, _ in ready for name in (u, v)])
         for u, v, values, own in ready:
             synapse = self._succ[u].get(v) or self._new_synapse(u, v, Synapse.weight in values)
@@ -513,41 +495,52 @@ class NeuronGraph(nx.DiGraph):
             return self.neuron(name).name
         if name is None:
             raise ParameterError("None cannot be a node")
-        hash(name)
+        if not _hashable(name):
+            raise ParameterError(f"the name of a neuron must be hashable, got {name!r:.80}")
         return name
 
-    def _clone(self, copied: Callable[[dict], dict]) -> NeuronGraph:
+    def _root(self) -> NeuronGraph:
         root = self
         while hasattr(root, "_graph"):
             root = root._graph
-        twin = self.__class__(dtype=root.dtype)
+        return root
+
+    def _clone(self, twin: NeuronGraph, copied: Callable[[dict], dict]) -> NeuronGraph:
+        """Fill an empty network with what this one, or this view, has."""
+        root = self._root()
         twin._rng, twin.seed = deepcopy(root._rng), root.seed
+        if root is not self:
+            twin.add_nodes_from((n, dict(d)) for n, d in self._node.items())
+            twin.add_edges_from(self.edges(data=True))
+        else:
+            twin._store = store = self._store.copy(twin)
+            for n, old in self._node.items():
+                twin._node[n] = self.node_attr_dict_factory(store.neurons, old._id)
+                twin._succ[n] = twin.adjlist_inner_dict_factory()
+                twin._pred[n] = twin.adjlist_inner_dict_factory()
+            for u, row in self._succ.items():
+                for v, old in row.items():
+                    twin._succ[u][v] = self.edge_attr_dict_factory(store.synapses, old._id)
+            for v, row in self._pred.items():  # in the order of arrival, another one
+                twin._pred[v].update((u, twin._succ[u][v]) for u in row)
         twin.graph.update(copied(self.graph))
-        if root is not self:  # a view: what it shows, as a network of its own
-            twin.add_nodes_from((n, copied(dict(d))) for n, d in self._node.items())
-            twin.add_edges_from((u, v, copied(dict(d))) for u, v, d in self.edges(data=True))
-            return twin
-        twin._store = store = self._store.copy(twin)
         for n, old in self._node.items():
-            own = old._own and copied(old._own)
-            twin._node[n] = self.node_attr_dict_factory(store.neurons, old._id, own)
-            twin._pred[n] = twin.adjlist_inner_dict_factory()
-        for u, row in self._succ.items():
-            twin._succ[u] = {
-                v: self.edge_attr_dict_factory(
-                    store.synapses, old._id, old._own and copied(old._own)
-                )
-                for v, old in row.items()
-            }
-        for v, row in self._pred.items():
-            twin._pred[v].update((u, twin._succ[u][v]) for u in row)
+            twin._node[n]._own = old._own and copied(old._own)
+        for u, v, old in self.edges(data=True):
+            twin._succ[u][v]._own = old._own and copied(old._own)
         return twin
 
     def __getstate__(self) -> dict:
         passing = ("_plan", "_tape", "_synapse_order", "adj", "nodes", "edges", "succ", "pred")
         return {k: v for k, v in self.__dict__.items() if k not in passing}
 
-    def _ports(self, role: int) -> np.ndarray:
+    def _port_names(self, role: int) -> list:
+        root = self._root()  # a view shows those that it has
+        names = [root._store.names[id] for id in root.ports(role)]
+        return names if root is self else [n for n in names if n in self]
+
+    def ports(self, role: int) -> np.ndarray:
+        """Return the ids of the inputs, or outputs, in the order of their columns."""
         table = self._store.neurons
         ids = table.alive()
         ids = ids[table.values("role", ids) == role]
@@ -555,9 +548,14 @@ class NeuronGraph(nx.DiGraph):
 
     def _set_ports(self, role: str, names: Iterable) -> None:
         self.require_own()
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            raise ParameterError(f"{role}s must be a list of names, got {names!r}")
         neurons = [self.neuron(n) for n in names]
-        for twice in (n for i, n in enumerate(neurons) if n in neurons[:i]):
-            raise ParameterError(f"{role}s: {twice} is named twice")
+        seen: set[int] = set()
+        for neuron in neurons:
+            if neuron._id in seen:
+                raise ParameterError(f"{role}s: {neuron} is named twice")
+            seen.add(neuron._id)
         for other in (n for n in neurons if n.role not in ("hidden", role)):
             raise ParameterError(f"{role}s: {other} is an {other.role} already; one role each")
         for name in getattr(self, f"{role}s"):
@@ -565,19 +563,18 @@ class NeuronGraph(nx.DiGraph):
         for port, neuron in enumerate(neurons):
             neuron.update(role=role, port=port)
 
-    def _raise_lost_gater(self, id: int) -> None:
-        table = self._store.synapses
-        u, v, k = (table.read(id, c) for c in (Synapse.source, Synapse.target, Synapse.gater))
-        raise ParameterError(
-            f"synapse {u!r} -> {v!r} is gated by {k!r}, which is not in the graph."
-            f"{suggest(k, self._node)} Name another gater, net.edges[{u!r}, {v!r}].gater = ...,"
-            f" or net.ungate(net.edges[{u!r}, {v!r}]); net.relabel keeps gates when names change"
-        )
-
 
 def _given(attributes: Mapping, cls: type[Handle]) -> dict:
-    """Drop parameters that are None: not given."""
-    return {k: v for k, v in attributes.items() if v is not None or k not in cls.keyed}
+    """Drop parameters that are not given."""
+    return {k: v for k, v in attributes.items() if not (k in cls.keyed and not_given(k, v))}
+
+
+def _hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _float_dtype(dtype: Any) -> np.dtype:
@@ -585,7 +582,7 @@ def _float_dtype(dtype: Any) -> np.dtype:
         found = np.dtype(dtype)
     except TypeError:
         found = None
-    if found not in (np.dtype("float64"), np.dtype("float32")):
+    if found is None or found.name not in ("float64", "float32"):
         raise ParameterError(f"dtype must be 'float64' or 'float32', got {dtype!r}")
     return found
 

@@ -48,8 +48,14 @@ def initialize(graph: NeuronGraph, scheme: str, scale: float | None = None) -> N
         values = graph.rng.uniform(-1, 1, len(drawn)) * deviation * np.sqrt(3)
     else:
         values = graph.rng.standard_normal(len(drawn)) * deviation
-    table.array("weight")[table.row_of[ids[drawn]]] = values
-    for group in table.ties.groups():
-        rows = table.row_of[group]
-        table.array("weight")[rows] = table.array("weight")[rows[0]]
+    if not (np.abs(values) <= np.finfo(graph.dtype).max).all():
+        raise ParameterError(f"scale {scale!r} makes weights that are too large for {graph.dtype}")
+    rows = table.row_of[ids[drawn]]
+    table.array("weight")[rows] = values
+    stays = np.ones(table.rows, bool)
+    stays[rows] = False
+    for group in table.ties.groups():  # one weight: that of a member that stays, if there is one
+        members = table.row_of[group]
+        first = members[np.argmax(stays[members])]
+        table.array("weight")[members] = table.array("weight")[first]
     graph._store.touch(Synapse.weight)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,8 +101,11 @@ class Layer(Sequence):
             that is there already.
         """
         _one_of("kind", kind, PROJECTIONS)
-        if other.network is not self.network:
-            raise ParameterError(f"layer {other.name!r} belongs to another network")
+        if not isinstance(other, Layer) or other.network is not self.network:
+            what = f"layer {other.name!r}" if isinstance(other, Layer) else repr(other)
+            raise ParameterError(f"{what} is not a layer of this network")
+        for neuron in (*self.neurons, *other.neurons):
+            neuron.require_attached()
         if kind == "one_to_one":
             _same_size(self, len(other), f"layer {other.name!r}")
         n, m = len(self), len(other)
@@ -137,6 +140,8 @@ class Layer(Sequence):
             1 uses the output of the step before.
         """
         _one_of("kind", kind, GATES)
+        if not isinstance(projection, Iterable):
+            raise ParameterError(f"gate takes a projection, got {projection!r}")
         for synapse in projection:
             self.network.own(synapse)
         if kind == "one_to_one":
@@ -156,9 +161,11 @@ class Layer(Sequence):
 
 
 def _weights(weight: Any, pairs: list[tuple[int, int]], n: int, m: int) -> list:
-    if weight is None or np.ndim(weight) == 0:
+    if weight is None or isinstance(weight, (str, int, float)):
         return [weight] * len(pairs)
-    array = np.asarray(weight)
+    array = np.asarray(weight, object)
+    if not array.ndim:
+        return [weight] * len(pairs)
     if array.shape == (n, m):
         return [array[i, j] for i, j in pairs]
     if array.shape == (len(pairs),):

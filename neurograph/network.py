@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
@@ -20,7 +21,13 @@ from neurograph.engines.base import (
     show,
     show_delta,
 )
-from neurograph.errors import NeurographError, ParameterError, ShapeError
+from neurograph.errors import (
+    NeurographError,
+    NeurographWarning,
+    NonFiniteError,
+    ParameterError,
+    ShapeError,
+)
 from neurograph.graph import NeuronGraph
 from neurograph.initializers import initialize
 from neurograph.layers import Layer
@@ -182,7 +189,8 @@ class Network(NeuronGraph):
         """
         size = natural("size", size)
         names = [f"{name}.{i}" for i in range(size)]
-        if not size or name in self.layers or any(n in self for n in names):
+        there = name in self.layers and not all(n.detached for n in self.layers[name])
+        if not size or there or any(n in self for n in names):
             problem = "needs a neuron at least" if not size else "is there already"
             raise ParameterError(f"layer {name!r} {problem}")
         self.add_nodes_from(names, **_present({"role": role}), **options)
@@ -217,12 +225,13 @@ class Network(NeuronGraph):
             raise ParameterError(f"neuron {name!r} has a self-synapse already; remove it first")
         incoming = self.incoming(name)
         for synapse in incoming:
-            if synapse.tie is not None:
+            if synapse.tie is not None and len(self._store.synapses.ties.members(synapse._id)) > 1:
                 raise ParameterError(f"{synapse} is tied, so it cannot be scaled; untie it first")
+        leak = self.add_synapse(name, name, weight=1 - 1 / tau)
         for synapse in incoming:
             synapse.weight /= tau
         self.nodes[name].bias /= tau
-        return self.add_synapse(name, name, weight=1 - 1 / tau)
+        return leak
 
     def initialize(self, scheme: str = "glorot_uniform", *, scale: float | None = None) -> None:
         """Draw the weights anew from the network's generator.
@@ -274,9 +283,15 @@ class Network(NeuronGraph):
     def _dress(self, twin: Any) -> Network:
         twin.engine = self.engine
         for name, layer in self.layers.items():
-            if all(n in twin for n in layer.names):
-                twin.layers[name] = Layer(twin, name, [twin.nodes[n] for n in layer.names])
+            kept = [twin.nodes[n.name] for n in layer if not n.detached and n.name in twin]
+            if kept:
+                twin.layers[name] = Layer(twin, name, kept)
         return twin
+
+    def clear(self) -> None:
+        """Remove everything (`reset_state` is another thing)."""
+        super().clear()
+        self.layers.clear()
 
     # ------------------------------------------------------------ looking
 
@@ -354,8 +369,9 @@ class Network(NeuronGraph):
 
     def _readiness(self, n_in: int) -> str:
         try:
-            self.require_own()
-            plan(self)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NeurographWarning)
+                plan(self)
         except NeurographError as error:
             return f"not ready: {str(error).splitlines()[0]}"
         return "ready" if n_in else "not ready: no inputs"
@@ -464,17 +480,19 @@ class Network(NeuronGraph):
             raise ParameterError("backward takes either a target or gradient=, one of the two")
         if gradient is None:
             t = get_loss(loss).prepare(target, shape, n_out)
-            value, d_input = training.backward(
+            found, d_input = training.backward(
                 self, executor, recording, t, loss, reduction, accumulate
             )
+            value = found.value
         else:
             value = None
             given = real_array("gradient", gradient, self.dtype)
-            if given.shape != (*shape, n_out) or not np.isfinite(given).all():
+            if given.shape != (*shape, n_out):
                 raise ShapeError(
-                    f"gradient must be finite numbers of shape {(*shape, n_out)}, as the"
-                    f" outputs; got shape {given.shape}"
+                    f"gradient must have shape {(*shape, n_out)}, as the outputs; got {given.shape}"
                 )
+            if not np.isfinite(given).all():
+                raise NonFiniteError(f"gradient holds {given[~np.isfinite(given)].flat[0]}")
             full = given.reshape((*shape, *(1,) * (2 - len(shape)), n_out)).transpose(1, 2, 0)
             zero = np.zeros_like(full)
             d_input = backpropagate(self, executor, recording, full, zero, accumulate)

@@ -19,7 +19,8 @@ from neurograph.check import check
 from neurograph.cycles import feedback_arcs, shortest_cycle
 from neurograph.elements import Synapse
 from neurograph.errors import CycleError, NeurographWarning, ParameterError
-from neurograph.graph import NeuronGraph, Wiring
+from neurograph.graph import NeuronGraph
+from neurograph.wiring import Wiring, wiring
 
 __all__ = ["NONE", "Plan", "arrange", "break_cycles", "plan"]
 
@@ -142,7 +143,7 @@ def plan(graph: NeuronGraph) -> Plan:
     graph.require_own()
     made = graph.__dict__.get("_plan")
     if made is None or made.version != graph._store.version:
-        made = arrange(graph.wiring(), version=graph._store.version)
+        made = arrange(wiring(graph), version=graph._store.version)
         graph.arrange(made.neuron, made.synapse)
         graph._plan = made
         _warn_unreached(made)
@@ -260,10 +261,32 @@ def _levels(n: int, before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
     while len(frontier):
         level[frontier] = depth
         seen += len(frontier)
+        if _narrow(seen, depth):
+            return _levels_one_by_one(arcs, waiting, level, frontier, seen)
         reached, times = np.unique(arcs.following(frontier), return_counts=True)
         waiting[reached] -= times
         frontier, depth = reached[waiting[reached] == 0], depth + 1
     return level if seen == n else None
+
+
+def _narrow(seen: int, rounds: int) -> bool:
+    """Whether a sweep meets so few neurons in each round that arrays do not pay."""
+    return rounds > 100 and seen < 50 * rounds
+
+
+def _levels_one_by_one(
+    arcs: _Arcs, waiting: np.ndarray, level: np.ndarray, frontier: np.ndarray, seen: int
+) -> np.ndarray | None:
+    """Finish `_levels` neuron by neuron, for graphs that are long and thin."""
+    indptr, after = arcs.indptr.tolist(), arcs.after.tolist()
+    left, depth, queue = waiting.tolist(), level.tolist(), frontier.tolist()
+    for j in queue:
+        for k in after[indptr[j] : indptr[j + 1]]:
+            depth[k] = max(depth[k], depth[j] + 1)
+            left[k] -= 1
+            if not left[k]:
+                queue.append(k)
+    return np.array(depth) if seen + len(queue) - len(frontier) == len(level) else None
 
 
 # ---------------------------------------------------------------- what can be wrong
@@ -277,21 +300,23 @@ def _cycle_error(wiring: Wiring) -> CycleError:
     first = min(range(len(cycle)), key=lambda i: before[cycle[i]])
     cycle = cycle[first:] + cycle[:first]
     name = wiring.names
-    nodes = [name[before[a]] for a in cycle] + [name[before[cycle[0]]]]
+    nodes = [repr(name[before[a]]) for a in cycle] + [repr(name[before[cycle[0]]])]
+    if len(nodes) > SHOWN:
+        nodes = [*nodes[:9], "…", *nodes[-9:]]
     n_plain = len(before) - int(((wiring.gater >= 0) & (wiring.gate_delay == 0)).sum())
     last = cycle[-1]
     u, v = name[wiring.source[synapse[last]]], name[wiring.target[synapse[last]]]
     attribute = "delay" if last < n_plain else "gate_delay"
     gates = [
         f"; {name[before[a]]!r} gates {name[wiring.source[synapse[a]]]!r} -> {name[after[a]]!r}"
-        for a in cycle
+        for a in cycle[:SHOWN]
         if a >= n_plain
     ]
     n = len(cycle)
     many = _count(n, "synapse") + (f" or gate{'s' * (n != 1)}" if gates else "")
     return CycleError(
         f"{many} without delay form{'s' * (n == 1)} a cycle:"
-        f" {' -> '.join(map(repr, nodes))}{''.join(gates)}.\n"
+        f" {' -> '.join(nodes)}{''.join(gates)}.\n"
         f"Give one of them a delay, e.g. net.edges[{u!r}, {v!r}].{attribute} = 1,"
         " or let net.break_cycles() do it for the whole graph"
     )
@@ -304,13 +329,13 @@ def break_cycles(graph: NeuronGraph) -> list[Synapse]:
     smallest number, see `neurograph.cycles.feedback_arcs`.
     """
     graph.require_own()
-    wiring = graph.wiring()
-    before, after, synapse = zero_delay_arcs(wiring)
-    n_gates = int(((wiring.gater >= 0) & (wiring.gate_delay == 0)).sum())
+    found = wiring(graph)
+    before, after, synapse = zero_delay_arcs(found)
+    n_gates = int(((found.gater >= 0) & (found.gate_delay == 0)).sum())
     changed = []
     for arc in feedback_arcs(before, after):
         s = synapse[arc]
-        one = graph.edges[wiring.names[wiring.source[s]], wiring.names[wiring.target[s]]]
+        one = graph.edges[found.names[found.source[s]], found.names[found.target[s]]]
         one.update({"delay" if arc < len(before) - n_gates else "gate_delay": 1})
         changed.append(one)
     return changed
@@ -325,18 +350,36 @@ def _warn_unreached(plan: Plan) -> None:
     ends = np.concatenate([plan.target, plan.cell])
     after = np.concatenate([plan.target, ends[gated]]).astype(np.int64)
     arcs = _Arcs(plan.n_neurons, before, after)
-    reached = np.zeros(plan.n_neurons, bool)
-    frontier = plan.inputs.astype(np.int64)
-    while len(frontier):
-        reached[frontier] = True
-        frontier = np.unique(arcs.following(frontier))
-        frontier = frontier[~reached[frontier]]
+    reached = _reached(arcs, plan.inputs.astype(np.int64), plan.n_neurons)
     for j in plan.outputs[~reached[plan.outputs]]:
         warnings.warn(
             f"no input leads to output {plan.name(j)!r}: it does not depend on X",
             NeurographWarning,
             stacklevel=3,
         )
+
+
+def _reached(arcs: _Arcs, frontier: np.ndarray, n: int) -> np.ndarray:
+    reached = np.zeros(n, bool)
+    seen = rounds = 0
+    while len(frontier):
+        reached[frontier] = True
+        seen += len(frontier)
+        if _narrow(seen, rounds):
+            return _reached_one_by_one(arcs, reached, frontier.tolist())
+        frontier = np.unique(arcs.following(frontier))
+        frontier, rounds = frontier[~reached[frontier]], rounds + 1
+    return reached
+
+
+def _reached_one_by_one(arcs: _Arcs, reached: np.ndarray, queue: list[int]) -> np.ndarray:
+    indptr, after, seen = arcs.indptr.tolist(), arcs.after.tolist(), reached.tolist()
+    for j in queue:
+        for k in after[indptr[j] : indptr[j + 1]]:
+            if not seen[k]:
+                seen[k] = True
+                queue.append(k)
+    return np.array(seen)
 
 
 # ---------------------------------------------------------------- print(plan)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping
 from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -43,9 +43,13 @@ def number(name: str, value: Any) -> float:
     """Return `value` as a finite float, or say what it is instead."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
-    if not isinstance(value, Real) or not math.isfinite(value):
-        raise ParameterError(f"{name} must be a finite number, got {value!r}")
-    return float(value)
+    try:
+        found = float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
+        raise ParameterError(f"{name} must be a finite number, got {value!r:.50}")
+    return found
 
 
 def natural(name: str, value: Any, most: int = MAX_ROWS) -> int:
@@ -157,36 +161,45 @@ class Ties:
     """Groups of synapses that share one weight: synapse id -> group, an ordered list of ids.
 
     A group has a label, so that networkx can carry it from graph to graph as an attribute.
-    Labels are fresh in every network: one that comes from elsewhere (another network, a
-    file) is translated on arrival, so groups of two networks never merge by accident.
+    A label that comes with a synapse of another network is translated on arrival, if it is
+    taken, so that groups of two networks never merge by accident.
     """
 
     _fresh: ClassVar[Iterator[int]] = itertools.count(1)
 
     def __init__(self) -> None:
-        self.group: dict[int, str] = {}
-        self.ids: dict[str, list[int]] = {}
-        self._arrived: dict[Any, str] = {}
+        self.group: dict[int, Hashable] = {}
+        self.ids: dict[Hashable, list[int]] = {}
+        self._arrived: dict[tuple[int, Hashable], Hashable] = {}
 
     def members(self, id: int) -> list[int]:
         """Return the ids of the group of `id`, itself included."""
         return self.ids[self.group[id]]
 
-    def new(self) -> str:
+    def new(self) -> Hashable:
         """Return the label of a new, empty group."""
-        label = f"tie-{next(self._fresh)}"
-        self.ids[label] = []
-        return label
+        label = next(f"tie-{n}" for n in self._fresh if f"tie-{n}" not in self.ids)
+        return self.local(label)
 
-    def local(self, label: Any) -> str:
-        """Return this network's label for a group that is called `label` here or elsewhere."""
-        if label in self.ids:
+    def local(self, label: Hashable, origin: int | None = None) -> Hashable:
+        """Return this network's label of a group, making the group if there is none.
+
+        Parameters
+        ----------
+        label : hashable
+            What it is called where it comes from.
+        origin : int, optional
+            Token of the store it comes from; this one unless given.
+        """
+        if origin is None:
+            self.ids.setdefault(label, [])
             return label
-        if label not in self._arrived:
-            self._arrived[label] = self.new()
-        return self._arrived[label]
+        if (origin, label) not in self._arrived:
+            found = self.new() if label in self.ids else self.local(label)
+            self._arrived[origin, label] = found
+        return self._arrived[origin, label]
 
-    def join(self, id: int, label: str) -> None:
+    def join(self, id: int, label: Hashable) -> None:
         """Put synapse `id` into the group `label`, out of any other."""
         if self.group.get(id) != label:
             self.leave(id)
@@ -204,20 +217,11 @@ class Ties:
         return [ids for ids in self.ids.values() if len(ids) > 1]
 
     def copy(self) -> Ties:
-        """Return the same groups under fresh labels."""
+        """Return the same groups for another network."""
         twin = Ties()
-        twin.__setstate__(self.__getstate__())
+        twin.group = dict(self.group)
+        twin.ids = {label: list(ids) for label, ids in self.ids.items()}
         return twin
-
-    def __getstate__(self) -> list[list[int]]:
-        return list(self.ids.values())
-
-    def __setstate__(self, groups: list[list[int]]) -> None:
-        self.group, self.ids, self._arrived = {}, {}, {}
-        for ids in groups:  # labels of another process mean nothing here
-            label = self.new()
-            for id in ids:
-                self.join(id, label)
 
 
 # ---------------------------------------------------------------- tables
@@ -247,6 +251,11 @@ class Table:
         self.capacity = 8
         self.rows = self.live = self.ids = 0
         self.ties = Ties()
+
+    @property
+    def token(self) -> int:
+        """Number of the store."""
+        return self.store.token
 
     @property
     def schema(self) -> dict[str, Column]:
@@ -328,10 +337,10 @@ class Table:
 class Removed:
     """What is left of a row: its last values, for reading only."""
 
-    __slots__ = ("values", "what")
+    __slots__ = ("token", "values", "what")
 
     def __init__(self, handle: Handle):
-        self.what = str(handle)
+        self.what, self.token = str(handle), handle.token
         self.values = {name: getattr(handle, name) for name in handle.columns}
         self.values |= {name: getattr(handle, name) for name in handle.remembered}
 
@@ -364,6 +373,8 @@ class Handle(MutableMapping):
     def __init__(self, home: Any, id: int, own: dict | None = None):
         self._home, self._id, self._own = home, id, own
 
+    gater_id: ClassVar[Any] = None  # of a synapse
+
     @property
     def detached(self) -> bool:
         """Whether the neuron or synapse was removed from its network."""
@@ -376,6 +387,11 @@ class Handle(MutableMapping):
                 f"{self._home.what} is no longer part of a network: its last values can be read,"
                 " but not changed. Look it up again, or add it anew"
             )
+
+    @property
+    def token(self) -> int:
+        """Number of the store, present or past, that no other store in this process has."""
+        return self._home.token
 
     def detach(self) -> None:
         """Keep the last values and give the row back."""
@@ -420,15 +436,14 @@ class Handle(MutableMapping):
         self.update({key: value})
 
     def __delitem__(self, key: Any) -> None:
+        self.require_attached()
         column = self.keyed.get(key)
         if column is None:
             if self._own is None:
                 raise KeyError(key)
             del self._own[key]
-        elif key == self.always:
-            raise ParameterError(f"{self}: {key} is always there; assign a number instead")
         else:
-            self.update({key: self.default(column)})
+            self.update({key: None})
 
     def update(self, *mappings: Any, **attributes: Any) -> None:
         """Set many keys at once: all of them, or none if one is not valid."""
@@ -448,8 +463,9 @@ class Handle(MutableMapping):
 
     def clear(self) -> None:
         """Set every parameter back to its default and drop the user's own attributes."""
-        for key in [key for key in self if key != self.always]:
-            del self[key]
+        self.require_attached()
+        self.update({key: None for key in self if key in self.keyed and key != self.always})
+        self._own = None
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -458,11 +474,30 @@ class Handle(MutableMapping):
             return False
         return isinstance(other, Mapping) and dict(self) == dict(other)
 
-    def copy(self) -> dict:
-        """Return the items as a plain dict, ready for another network."""
-        return dict(self)
+    def copy(self) -> Items:
+        """Return the items as a dict, ready for another network."""
+        return Items(self)
 
     __copy__ = copy
 
-    def __deepcopy__(self, memo: dict) -> dict:
+    def __deepcopy__(self, memo: dict) -> Any:
+        """Return the twin in a network that is being copied too, else the items."""
+        if not self.detached and id(self._home.store.graph) in memo:
+            return self.twin(memo[id(self._home.store.graph)])
         return deepcopy(dict(self), memo)
+
+    def twin(self, graph: Any) -> Handle:
+        """Return the handle that stands in this one's place in a copy of its graph."""
+        raise NotImplementedError
+
+
+class Items(dict):
+    """The items of a handle, and where they come from.
+
+    Networkx renames neurons by copying items under new names; with their origin known, a
+    gate still finds its gater (see `NeuronGraph.add_edges_from`).
+    """
+
+    def __init__(self, handle: Handle):
+        super().__init__(handle)
+        self.token, self.id, self.gater_id = handle.token, handle._id, handle.gater_id

@@ -13,7 +13,7 @@ from neurograph.engines.base import Batch, Engine, Recording, activations, recor
 from neurograph.errors import NonFiniteError, ParameterError, ShapeError
 from neurograph.graph import NeuronGraph
 from neurograph.learning.gradients import backpropagate
-from neurograph.learning.losses import Loss, Outputs, evaluate, get_loss
+from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate, get_loss
 from neurograph.learning.optimizers import SGD, Optimizer
 from neurograph.schedule import Plan, plan
 from neurograph.store import natural
@@ -76,10 +76,11 @@ def backward(
     loss: str | Loss,
     reduction: str,
     accumulate: bool = False,
-) -> tuple[float, np.ndarray]:
+) -> tuple[Evaluation, np.ndarray]:
     """Write the gradient of a loss of a run; return the loss and ∂L/∂x, (T, n_in, B)."""
-    value, d_output, d_state = evaluate(loss, seen(recording), target, reduction)
-    return value, backpropagate(graph, engine, recording, d_output, d_state, accumulate)
+    found = evaluate(loss, seen(recording), target, reduction)
+    given = found.d_output, found.d_state
+    return found, backpropagate(graph, engine, recording, *given, accumulate)
 
 
 def fit(graph: NeuronGraph, X: Any, Y: Any, **options: Any) -> History:
@@ -128,20 +129,29 @@ def epochs(
     if np.isnan(targets).all():
         raise ParameterError("every target is NaN: nothing is asked of any output")
 
+    def step(samples: np.ndarray, states: dict) -> tuple[float, int]:
+        part = Batch(np.ascontiguousarray(batch.x[:, :, samples]), batch.shape)
+        recording = record(executor, graph, plan(graph), part, None)
+        found, _ = backward(graph, executor, recording, targets[samples], loss, "mean")
+        _update(graph, optimizer, states)
+        return found.value, found.asked
+
     def run() -> Iterator[float]:
         n_samples = len(targets)
         states = {column: optimizer.init(table.array(column)) for table, column in _learned(graph)}
-        for _ in range(n_epochs):
+        before = graph.rng.bit_generator.state
+        for epoch in range(n_epochs):
             order = graph.rng.permutation(n_samples) if shuffle else np.arange(n_samples)
-            total = 0.0
+            total, n_asked = 0.0, 0
             for first in range(0, n_samples, batch_size):
-                samples = order[first : first + batch_size]
-                part = Batch(np.ascontiguousarray(batch.x[:, :, samples]), batch.shape)
-                recording = record(executor, graph, plan(graph), part, None)
-                value, _ = backward(graph, executor, recording, targets[samples], loss, "mean")
-                _update(graph, optimizer, states)
-                total += value * len(samples)
-            yield total / n_samples
+                try:
+                    value, asked = step(order[first : first + batch_size], states)
+                except Exception:
+                    if not epoch and not first:  # nothing was learned, so nothing was drawn
+                        graph.rng.bit_generator.state = before
+                    raise
+                total, n_asked = total + value * asked, n_asked + asked
+            yield total / n_asked
 
     return run()
 

@@ -67,7 +67,7 @@ def test_weights_of_a_projection():
     [
         (lambda x, h: x.project(h, "all"), "kind must be one of 'all_to_all'"),
         (lambda x, h: x.project(h, "one_to_one"), "layer 'x' has 2 neurons, but layer 'h' needs 3"),
-        (lambda x, h: x.project(two_layers()[2]), "layer 'h' belongs to another network"),
+        (lambda x, h: x.project(two_layers()[2]), "layer 'h' is not a layer of this network"),
         (
             lambda x, h: x.project(h, weight=[1, 2]),
             r"a \(2, 3\) matrix or 6 numbers; got shape \(2,\)",

@@ -136,7 +136,7 @@ def test_a_wrong_derivative_is_caught_when_it_is_registered():
 @pytest.mark.parametrize(
     ("function", "derivative", "name", "problem"),
     [
-        (np.tanh, np.cos, "tanh", "'tanh' is an activation of the library"),
+        (np.tanh, np.cos, "tanh", "activation: 'tanh' is one of the library's"),
         (np.log, lambda s: 1 / s, "tests_log", r"f\(-3.1718\) is not a finite number"),
         (lambda s: s.missing, np.cos, "tests_raises", "fails on a number"),
     ],

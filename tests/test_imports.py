@@ -15,6 +15,7 @@ ORDER = [
     "store",
     "elements",
     "graph",
+    "wiring",
     "cycles",
     "check",
     "schedule",

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import neurograph as ng
 from neurograph.cycles import feedback_arcs, shortest_cycle
-from neurograph.graph import Wiring
 from neurograph.schedule import NONE, arrange
+from neurograph.wiring import Wiring
 from tests.strategies import networks
 
 

@@ -15,7 +15,7 @@ def get_engine(name: str) -> Engine:
     """Return the engine of that name; "auto" takes the best that there is."""
     if name == "auto":
         return ENGINES["walker"]
-    if name not in ENGINES:
+    if not isinstance(name, str) or name not in ENGINES:
         known = ", ".join(map(repr, ("auto", *ENGINES)))
         raise ParameterError(
             f"engine must be one of {known}; got {name!r}.{suggest(name, ENGINES)}"

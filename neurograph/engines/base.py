@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neurograph.elements import Neuron
 from neurograph.errors import NonFiniteError, ParameterError, ShapeError, suggest
 from neurograph.functions import Activation, get_activation
 from neurograph.graph import NeuronGraph
@@ -49,7 +50,7 @@ class State:
         States of the last step.
     steps : int
         Steps since rest.
-    names : tuple
+    names, ids : tuple, (N,) array
         The neurons, so that a state is not taken for that of another network.
     """
 
@@ -57,19 +58,21 @@ class State:
     s: np.ndarray
     steps: int
     names: tuple[Hashable, ...]
+    ids: np.ndarray
 
     @classmethod
-    def rest(cls, plan: Plan, n_samples: int, dtype: np.dtype) -> State:
+    def rest(cls, plan: Plan, ids: np.ndarray, n_samples: int, dtype: np.dtype) -> State:
         """Return the state before the first step: all zero."""
         shape = plan.n_neurons, n_samples
         y = np.zeros((plan.history, *shape), dtype)
-        return cls(y, np.zeros(shape, dtype), 0, plan.visits)
+        return cls(y, np.zeros(shape, dtype), 0, plan.visits, ids)
 
-    def fit(self, plan: Plan, n_samples: int, dtype: np.dtype) -> State:
+    def fit(self, plan: Plan, ids: np.ndarray, n_samples: int, dtype: np.dtype) -> State:
         """Return this state in the order of a plan, or raise if it is not one of its states."""
-        if set(self.names) != set(plan.position):
+        known_as = dict(zip(self.names, self.ids.tolist(), strict=True))
+        if known_as != dict(zip(plan.visits, ids.tolist(), strict=True)):
             raise ShapeError(
-                "state= comes from a network with other neurons;"
+                "state= comes from a network with other neurons, or other names;"
                 " pass rec.final_state of a run of this network"
             )
         if self.s.shape[1] != n_samples:
@@ -82,7 +85,7 @@ class State:
         y = np.zeros((plan.history, plan.n_neurons, n_samples), dtype)
         known = min(len(y), len(self.y))
         y[len(y) - known :] = self.y[len(self.y) - known :, rows]
-        return State(y, self.s[rows].astype(dtype), self.steps, plan.visits)
+        return State(y, self.s[rows].astype(dtype), self.steps, plan.visits, ids)
 
 
 class Gradients(NamedTuple):
@@ -180,13 +183,13 @@ def real_array(name: str, value: object, dtype: np.dtype) -> np.ndarray:
             raise TypeError(f"dtype {array.dtype}")
         with np.errstate(over="ignore"):  # too large for float32: inf, which callers refuse
             return array.astype(dtype)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ParameterError(f"{name} must be an array of real numbers: {error}") from None
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One neuron through a run: arrays of shape (samples, steps).
+    """One neuron through a run: read-only arrays of shape (samples, steps).
 
     `delta` is None until a `backward` of this run.
     """
@@ -237,22 +240,30 @@ class Recording:
     def final_state(self) -> State:
         """The state after the last step, for `forward(X, state=...)`."""
         y = self._y[-self.plan.history :].copy()
-        return State(y, self._s[-1].copy(), self._start.steps + self.steps, self._start.names)
+        steps = self._start.steps + self.steps
+        return State(y, self._s[-1].copy(), steps, self._start.names, self._start.ids)
 
-    def __getitem__(self, name: Hashable) -> Trace:
+    def __getitem__(self, name: Hashable | Neuron) -> Trace:
+        name = name.name if isinstance(name, Neuron) else name
         try:
             j = self.plan.position[name]
         except (KeyError, TypeError):
             known = suggest(name, self.plan.position)
             raise ParameterError(f"no neuron {name!r} in this recording.{known}") from None
-        delta = None if self._delta is None else self._delta[:, j].T
-        return Trace(self._s[1:, j].T, self._y[-self.steps :, j].T, delta)
+        delta = None if self._delta is None else _read_only(self._delta[:, j].T)
+        return Trace(_read_only(self._s[1:, j].T), _read_only(self._y[-self.steps :, j].T), delta)
 
     def __repr__(self) -> str:
         return (
             f"<Recording of {self.plan.n_neurons} neurons, {self._s.shape[2]} samples,"
             f" {self.steps} steps>"
         )
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False  # backward still needs what is behind it
+    return view
 
 
 def activations(plan: Plan) -> list[Activation]:
@@ -268,12 +279,20 @@ def record(
     """Run a batch; raise `NonFiniteError` where a neuron is no longer a finite number."""
     n_samples = batch.x.shape[2]
     if state is None:
-        start = State.rest(plan, n_samples, graph.dtype)
+        begin = State.rest
     elif isinstance(state, State):
-        start = state.fit(plan, n_samples, graph.dtype)
+        begin = state.fit
     else:
         raise ParameterError(f"state must be the final_state of a recording, got {state!r}")
-    s, y = engine.forward(plan, Parameters.of(graph), batch.x, start)
+    try:
+        start = begin(plan, graph.neuron_ids()[plan.neuron], n_samples, graph.dtype)
+        s, y = engine.forward(plan, Parameters.of(graph), batch.x, start)
+    except MemoryError:
+        shape = plan.history + len(batch.x), plan.n_neurons, n_samples
+        raise ParameterError(
+            f"not enough memory to keep {shape[0]} steps (delays included) of {shape[1]} neurons"
+            f" for {shape[2]} samples"
+        ) from None
     finite = np.isfinite(s[1:]) & np.isfinite(y[-len(s) + 1 :])
     if not finite.all():
         t, j, b = np.argwhere(~finite)[0]
@@ -291,11 +310,11 @@ def show(graph: NeuronGraph, recording: Recording) -> None:
     last = plan.history + recording.steps - 1
     store.neurons.array("state")[:] = recording._s[-1, :, -1]
     store.neurons.array("output")[:] = recording._y[last, :, -1]
-    if plan.gater.size:
+    if plan.gater.size or "gain" in store.synapses.arrays:
         gain = store.synapses.array("gain")
         gain[:] = 1
         gated = plan.gated_synapse
-        step = last - plan.gate_delay[gated].astype(np.int64)
+        step = last - plan.gate_delay[gated].astype(np.int64) if len(gated) else gated
         first = plan.history - recording._start.steps  # where the first step since rest is
         acts = step >= first
         gain[gated[acts]] = recording._y[step[acts], plan.gater[gated[acts]], -1]

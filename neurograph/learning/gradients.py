@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurograph.engines.base import Engine, Parameters, Recording
+from neurograph.engines.base import Engine, Gradients, Parameters, Recording
+from neurograph.errors import NonFiniteError
 from neurograph.graph import NeuronGraph
 from neurograph.schedule import Plan
 
@@ -33,6 +34,7 @@ def backpropagate(
         d_output,
         d_state,
     )
+    _require_finite(recording.plan, found)
     share(recording.plan, found.weight)
     for table, gradient in (
         (graph._store.synapses, found.weight),
@@ -42,6 +44,22 @@ def backpropagate(
         column[:] = column + gradient if accumulate else gradient
     recording._delta = found.delta
     return found.inputs
+
+
+def _require_finite(plan: Plan, found: Gradients) -> None:
+    """Raise unless all gradients are finite numbers; name where the first was not, backwards."""
+    if all(np.isfinite(a).all() for a in (found.weight, found.bias, found.inputs)):
+        return
+    wrong = ~np.isfinite(found.delta[::-1, ::-1])
+    if wrong.any():
+        t, j, b = np.argwhere(wrong)[0]
+        t, j = len(wrong) - 1 - t, plan.n_neurons - 1 - j
+        where = (
+            f"delta of neuron {plan.name(j)!r} is {found.delta[t, j, b]} at step {t} of sample {b}"
+        )
+    else:
+        where = "a sum of finite terms is too large"
+    raise NonFiniteError(f"the gradient is not finite: {where}; the columns grad are unchanged")
 
 
 def share(plan: Plan, gradient: np.ndarray) -> None:

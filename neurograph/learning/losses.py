@@ -16,7 +16,13 @@ import numpy as np
 
 from neurograph.engines.base import real_array
 from neurograph.errors import NonFiniteError, ParameterError, ShapeError, suggest
-from neurograph.functions import Activation, elementwise, require_derivative, softplus
+from neurograph.functions import (
+    Activation,
+    elementwise,
+    registered_name,
+    require_derivative,
+    softplus,
+)
 
 __all__ = ["LOSSES", "Loss", "evaluate", "get_loss", "loss", "softmax"]
 
@@ -251,10 +257,20 @@ def get_loss(name: str | Loss) -> Loss:
         ) from None
 
 
-def evaluate(
-    loss: str | Loss, out: Outputs, target: np.ndarray, reduction: str
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return the loss of a batch and ∂L/∂y, ∂L/∂s at the outputs as (T, n_out, B).
+class Evaluation(NamedTuple):
+    """The loss of a batch, its derivatives at the outputs, and how many pairs were asked.
+
+    value : float, d_output, d_state : (T, n_out, B) arrays, asked : int
+    """
+
+    value: float
+    d_output: np.ndarray
+    d_state: np.ndarray
+    asked: int
+
+
+def evaluate(loss: str | Loss, out: Outputs, target: np.ndarray, reduction: str) -> Evaluation:
+    """Return the loss of a batch and ∂L/∂y, ∂L/∂s at the outputs.
 
     Parameters
     ----------
@@ -274,11 +290,12 @@ def evaluate(
                 f"loss {get_loss(loss).name!r} has a {what} that is not finite at step {t} of"
                 f" sample {b}, where the outputs are {out.y[b, t]}"
             )
-    scale = 1 / max(1, int(asked.sum())) if reduction == "mean" else 1.0
+    n_asked = int(asked.sum())
+    scale = 1 / max(1, n_asked) if reduction == "mean" else 1.0
     d_output, d_state = (
         (a * scale).astype(out.y.dtype).transpose(1, 2, 0) for a in (terms.d_output, terms.d_state)
     )
-    return float(terms.value.sum() * scale), d_output, d_state
+    return Evaluation(float(terms.value.sum() * scale), d_output, d_state, n_asked)
 
 
 # ---------------------------------------------------------------- one's own
@@ -324,9 +341,7 @@ def loss(
     """
     if function is None:
         return lambda f: loss(f, derivative=derivative, name=name, check=check)
-    name = name or function.__name__
-    if not isinstance(name, str) or (name in _registry and _registry[name].builtin):
-        raise ParameterError(f"{name!r} is a loss of the library; give yours another name=")
+    name = registered_name("loss", name, function, _registry)
     made = Loss(name, elementwise(function), elementwise(derivative))
     if check:
         _check_registered(made)
@@ -339,9 +354,11 @@ def _check_registered(made: Loss) -> None:
     for t in (0.0, 1.0, 0.4217):
         target = np.full_like(y, t)
         try:
-            slopes = made.derivative(y, target)
+            values, slopes = made.value(y, target), made.derivative(y, target)
         except Exception as error:
             raise ParameterError(f"loss {made.name!r} fails on a number: {error}") from error
+        if not (np.isfinite(values).all() and np.isfinite(slopes).all()):
+            raise ParameterError(f"loss {made.name!r} is not a finite number at target {t}")
         require_derivative(
             f"loss {made.name!r} at target {t}", lambda y, t=target: made.value(y, t), slopes, y
         )

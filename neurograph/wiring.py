@@ -1,0 +1,93 @@
+"""The structure of a graph as arrays: what the scheduler is given."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurograph.elements import INPUT, OUTPUT, READS_STATE, Synapse
+from neurograph.errors import ParameterError, suggest
+from neurograph.graph import NeuronGraph
+
+__all__ = ["Wiring", "wiring"]
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The structure of a graph as arrays, neurons and synapses in order of insertion.
+
+    Attributes
+    ----------
+    n_neurons : int
+    source, target, delay : (E,) int
+        Neurons by position.
+    reads_state : (E,) bool
+    gater : (E,) int
+        Position of the gating neuron, -1 for none.
+    gate_delay : (E,) int
+    activation : (N,) int
+        Index into `activations`.
+    activations : tuple of str
+    inputs, outputs : (n,) int
+        In the order of the columns of X and Y.
+    ties : list of (k,) int
+        Groups of synapses that share a weight.
+    names : sequence
+        Of the neurons, by position.
+    """
+
+    n_neurons: int
+    source: np.ndarray
+    target: np.ndarray
+    delay: np.ndarray
+    reads_state: np.ndarray
+    gater: np.ndarray
+    gate_delay: np.ndarray
+    activation: np.ndarray
+    activations: tuple[str, ...]
+    inputs: np.ndarray
+    outputs: np.ndarray
+    ties: list[np.ndarray]
+    names: Sequence[Hashable]
+
+
+def wiring(graph: NeuronGraph) -> Wiring:
+    """Return the structure as arrays; raise if a gater is not in the graph."""
+    store = graph._store
+    neurons, synapses = graph.neuron_ids(), store.synapses.alive()
+    position = np.full(max(1, store.neurons.ids), -1, np.int64)
+    position[neurons] = np.arange(len(neurons))
+    gater = store.synapses.values("gater", synapses)
+    lost = np.flatnonzero((gater >= 0) & (position[gater] < 0))
+    if len(lost):
+        raise _lost_gater(graph, synapses[lost[0]])
+    index = np.full(max(1, store.synapses.ids), -1, np.int64)
+    index[synapses] = np.arange(len(synapses))
+    values = store.synapses.values
+    return Wiring(
+        n_neurons=len(neurons),
+        source=position[values("source", synapses)],
+        target=position[values("target", synapses)],
+        delay=values("delay", synapses),
+        reads_state=values("reads", synapses) == READS_STATE,
+        gater=np.where(gater >= 0, position[gater], -1),
+        gate_delay=values("gate_delay", synapses),
+        activation=store.neurons.values("activation", neurons),
+        activations=tuple(store.activations),
+        inputs=position[graph.ports(INPUT)],
+        outputs=position[graph.ports(OUTPUT)],
+        ties=[index[group] for group in store.synapses.ties.groups()],
+        names=[store.names[id] for id in neurons],
+    )
+
+
+def _lost_gater(graph: NeuronGraph, id: int) -> ParameterError:
+    table = graph._store.synapses
+    u, v, k = (table.read(id, c) for c in (Synapse.source, Synapse.target, Synapse.gater))
+    return ParameterError(
+        f"synapse {u!r} -> {v!r} is gated by {k!r}, which is not in the graph."
+        f"{suggest(k, graph)} Name another gater, net.edges[{u!r}, {v!r}].gater = ...,"
+        f" or net.ungate(net.edges[{u!r}, {v!r}]); net.relabel keeps gates when names change"
+    )

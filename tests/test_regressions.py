@@ -1,0 +1,423 @@
+"""One test for each bug that was found, named after it."""
+
+import copy
+import functools
+import itertools
+import json
+import math
+import pickle
+import warnings
+
+import networkx as nx
+import numpy as np
+import pytest
+
+import neurograph as ng
+
+
+def chain(*names, **options):
+    net = ng.Network(list(itertools.pairwise(names)), seed=0, **options)
+    net.inputs, net.outputs = names[:1], names[-1:]
+    return net
+
+
+def test_gain_of_the_last_gate_went_stale_after_ungate():
+    net = chain("a", "h", "y")
+    s = net.edges["h", "y"]
+    net.gate("a", s)
+    net.run([0.5])
+    assert s.gain == 0.5
+    net.ungate(s)
+    net.run([0.5])
+    assert s.gain == 1
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda n: n.add_edge("a", "z", weight=1e39),
+        lambda n: setattr(n.nodes["a"], "bias", 1e300),
+        lambda n: n.initialize("uniform", scale=1e39),
+        lambda n: setattr(n, "weights", [1e39]),
+        lambda n: n.add_edge("a", "z", weight=10**400),
+    ],
+)
+def test_what_is_too_large_for_float32_became_inf(edit):
+    net = chain("a", "b", dtype="float32")
+    before = net.weights
+    with pytest.raises(ng.ParameterError):
+        edit(net)
+    assert list(net) == ["a", "b"]
+    assert (net.weights == before).all()
+
+
+def test_dtype_that_does_not_exist_was_taken():
+    with pytest.raises(ng.ParameterError, match="dtype must be"):
+        ng.Network(dtype="foo")
+
+
+def test_weight_none_became_zero():
+    net = chain("a", "b")
+    for edit in (
+        lambda: net["a"]["b"].update(weight=None),
+        lambda: nx.set_edge_attributes(net, None, "weight"),
+        lambda: setattr(net.edges["a", "b"], "weight", None),
+    ):
+        with pytest.raises(ng.ParameterError, match="weight is always there"):
+            edit()
+    assert net.weights != 0
+
+
+def test_port_before_role_permuted_the_inputs():
+    net = chain("a", "b", "y")
+    net.inputs = ["b", "a"]
+    text = json.dumps(nx.node_link_data(net, edges="edges"), sort_keys=True)
+    twin = ng.Network(nx.node_link_graph(json.loads(text), edges="edges"))
+    twin.add_neuron("c", role="input")
+    assert twin.inputs == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize("delays", [1.5, -1, [1, 2]])
+def test_from_graph_ignored_delays_that_are_no_delay(delays):
+    with pytest.raises(ng.ParameterError, match="delays must be a whole number"):
+        ng.Network.from_graph(nx.DiGraph([(0, 1)]), inputs=[0], outputs=[1], delays=delays)
+
+
+def test_relay_doubled_the_delay():
+    G = nx.MultiDiGraph([(0, 1), (0, 1)])
+    net = ng.Network.from_graph(
+        G, inputs=[0], outputs=[1], duplicates="relay", delays=2, activation="identity"
+    )
+    for s in net.synapses:
+        s.weight = 1
+    assert net.forward([[[1], [0], [0], [0], [0]]]).ravel().tolist() == [0, 0, 2, 0, 0]
+
+
+def test_relay_of_a_self_loop_made_a_zero_delay_cycle():
+    G = nx.MultiDiGraph([(0, 1), (1, 1), (1, 1)])
+    options = {"inputs": [0], "outputs": [1], "duplicates": "relay"}
+    ng.Network.from_graph(G, self_loops="output", **options).plan()
+    with pytest.raises(ng.ParameterError, match="cannot all feed back its state"):
+        ng.Network.from_graph(G, self_loops="state", **options)
+
+
+def test_activation_of_a_node_that_is_not_there_was_ignored():
+    with pytest.raises(ng.ParameterError, match="activation: no node 'typo'"):
+        ng.Network.from_graph(
+            nx.DiGraph([(0, 1)]), inputs=[0], outputs=[1], activation={"typo": "tanh"}
+        )
+
+
+def test_state_was_matched_by_name_after_two_names_were_swapped():
+    net = chain("a", "h", "g", "y")
+    state = net.run([1]).final_state
+    assert (net.copy().forward([1], state=state) == net.forward([1], state=state)).all()
+    net.relabel({"h": "g", "g": "h"})
+    with pytest.raises(ng.ShapeError, match="other neurons, or other names"):
+        net.forward([1], state=state)
+
+
+def gated_by_integer():
+    net = ng.Network([(0, 1), (1, 2), (0, 3)], seed=0)
+    net.inputs, net.outputs = [0], [2]
+    net.gate(3, net.edges[1, 2])
+    return net
+
+
+def test_gates_reached_across_networks_with_integer_names():
+    net = gated_by_integer()
+    both = nx.disjoint_union(net, net)
+    assert both.edges[1, 2].gater == 3
+    assert both.edges[5, 6].gater == 7
+
+
+def test_gates_follow_their_gater_through_relabel_nodes():
+    net = gated_by_integer()
+    twin = nx.relabel_nodes(net, {0: 3, 3: 0, 1: "h"})
+    assert twin.edges["h", 2].gater == 0
+    assert twin.forward([1]) == net.forward([1])
+    assert nx.convert_node_labels_to_integers(net, first_label=10).edges[11, 12].gater == 13
+
+
+def test_a_layer_with_a_removed_neuron_made_another_one():
+    net = ng.Network()
+    x, h = net.add_layer("x", 2), net.add_layer("h", 2)
+    net.remove_node("x.0")
+    with pytest.raises(ng.DetachedError):
+        x.project(h)
+    assert "x.0" not in net
+
+
+def test_a_removed_handle_could_lose_an_attribute():
+    net = ng.Network([("a", "b", {"note": 1})])
+    s = net.edges["a", "b"]
+    net.remove_edge("a", "b")
+    for edit in (lambda: s.pop("note"), s.clear, lambda: s.setdefault("more", 1)):
+        with pytest.raises(ng.DetachedError):
+            edit()
+    assert s["note"] == 1
+
+
+def test_gradients_that_are_not_finite_were_written():
+    net = chain("a", "b", "c", "d")
+    for n in "bcd":
+        net.nodes[n].activation = "identity"
+    net.weights = [1e-200, 1e200, 1e200]
+    net.forward([1e-200])
+    with pytest.raises(
+        ng.NonFiniteError, match=r"delta of neuron 'b' is inf at step 0 of sample 0"
+    ):
+        net.backward(gradient=[1e100])
+    assert not net.gradients.any()
+
+
+def test_history_weighed_batches_by_samples_that_were_asked_nothing():
+    losses = []
+    for batch_size in (1, 2):
+        net = chain("a", "y")
+        net.fit([[1], [1]], [[0], [np.nan]], batch_size=batch_size, shuffle=False)
+        net = chain("a", "y")
+        losses.append(net.fit([[1], [1]], [[0], [np.nan]], batch_size=batch_size).loss)
+    assert losses[0] == losses[1]
+
+
+def test_a_trace_was_a_writable_view_of_the_tape():
+    net = chain("a", "y")
+    rec = net.run([1])
+    with pytest.raises(ValueError, match="read-only"):
+        rec["y"].output[:] = 0
+
+
+def test_initialize_overwrote_a_memory_that_was_tied():
+    net = chain("a", "h")
+    memory = net.add_synapse("h", "h", weight=0.9)
+    net.tie([memory, net.edges["a", "h"]])
+    net.initialize()
+    assert net.weights.tolist() == [0.9, 0.9]
+
+
+def test_verbs_take_handles():
+    net = chain("a", "b", "c")
+    a, b, c = net.neurons
+    net.add_nodes_from([a, b])
+    net.add_edge(a, c)
+    net.remove_edge(a, c)
+    assert net.run([1])[b].output.shape == (1, 1)
+    net.remove_nodes_from([c])
+    net.remove_node(b)
+    assert list(net) == ["a"]
+
+
+def test_pandas_writes_nan_where_there_is_no_attribute():
+    pytest.importorskip("pandas")
+    net = chain("a", "b", "c", "d")
+    net.edges["b", "c"].delay = 2
+    net.gate("a", net.edges["c", "d"])
+    table = nx.to_pandas_edgelist(net)
+    twin = nx.from_pandas_edgelist(table, edge_attr=True, create_using=ng.Network)
+    assert [dict(s) for s in twin.synapses] == [dict(s) for s in net.synapses]
+
+
+def test_deepcopy_of_attributes_that_hold_handles():
+    net = chain("a", "b")
+    a, b = net.neurons
+    a["friend"], b["friend"], a["net"], b["list"] = b, a, net, [net.edges["a", "b"]]
+    twin = copy.deepcopy(net)
+    assert twin.nodes["a"]["friend"] is twin.nodes["b"]
+    assert twin.nodes["b"]["friend"] is twin.nodes["a"]
+    assert twin.nodes["a"]["net"] is twin
+    assert twin.nodes["b"]["list"][0] is twin.edges["a", "b"]
+    both = copy.deepcopy({"net": net, "synapse": net.edges["a", "b"]})
+    assert both["synapse"] is both["net"].edges["a", "b"]
+
+
+def test_copies_of_tied_networks_are_equal_graphs():
+    net = chain("a", "b", "c")
+    net.tie(net.synapses)
+    for twin in (net.copy(), copy.deepcopy(net), pickle.loads(pickle.dumps(net)), ng.Network(net)):
+        assert nx.utils.graphs_equal(net, twin)
+    twin = net.copy()
+    twin.relabel({n: n.upper() for n in "abc"})
+    both = nx.compose(net, twin)  # two groups of the same label
+    both.edges["a", "b"].weight = 5
+    assert both.edges["b", "c"].weight == 5 != both.edges["A", "B"].weight
+
+
+def test_a_neuron_whose_synapse_was_tied_to_a_removed_one_can_be_leaky():
+    net = chain("a", "b", "c")
+    net.tie(net.synapses)
+    net.remove_edge("b", "c")
+    net.make_leaky("b", 2)
+
+
+def test_layers_of_removed_neurons_stood_in_the_way():
+    net = ng.Network()
+    net.add_layer("x", 2)
+    net.clear()
+    net.add_layer("x", 2)
+    net.remove_nodes_from(["x.0", "x.1"])
+    net.add_layer("x", 3)
+    net.remove_node("x.0")
+    assert net.copy().layers["x"].names == ["x.1", "x.2"]
+
+
+def test_frozen_graphs_were_edited():
+    net = nx.freeze(chain("a", "b"))
+    weights = net.weights
+    for edit in (lambda: net.relabel({"a": "b", "b": "a"}), lambda: net.make_leaky("b", 2)):
+        with pytest.raises(nx.NetworkXError, match="[Ff]rozen"):
+            edit()
+    assert (net.weights == weights).all()
+
+
+def test_repr_warned():
+    net = ng.Network([("a", "b")])
+    net.add_node("z")
+    net.inputs, net.outputs = ["a"], ["z"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "2 synapses" not in repr(net)
+    assert "1 input, 1 output" in repr(net.subgraph(["a", "z"]))
+
+
+def test_clear_of_an_input_failed_halfway():
+    net = chain("a", "b")
+    net.nodes["a"]["note"] = 1
+    del net.nodes["a"]["port"]
+    assert net.inputs == ["a"]
+    net.nodes["a"].clear()
+    assert dict(net.nodes["a"]) == {}
+    assert net.inputs == []
+
+
+def test_update_and_removal_of_many_were_half_done():
+    net = chain("a", "b", "c")
+    edges = list(net.edges)
+    for edit in (
+        lambda: net.update(edges=[("a", "c", {"delay": -1})], nodes=["z"]),
+        lambda: net.update(nx.DiGraph([("a", "q", {"delay": -1})])),
+        lambda: net.remove_edges_from([("a", "b"), 5]),
+        lambda: net.remove_nodes_from(["a", [1]]),
+    ):
+        with pytest.raises((ng.NeurographError, TypeError)):
+            edit()
+        assert list(net) == ["a", "b", "c"]
+        assert list(net.edges) == edges
+
+
+def test_fit_that_fails_at_once_drew_from_the_generator():
+    net = chain("a", "y")
+    net.nodes["y"].activation = "tanh"
+    before = str(net.rng.bit_generator.state)
+    with pytest.raises(ng.ParameterError):
+        net.fit([[-1], [-1]], [[0], [1]], loss="binary_cross_entropy")
+    assert str(net.rng.bit_generator.state) == before
+
+
+def test_functions_that_raise_on_large_numbers():
+    @ng.activation(derivative=math.exp)
+    def tests_exp(s):
+        return math.exp(s)
+
+    net = chain("a", "y")
+    net.nodes["y"].activation = "tests_exp"
+    net.weights = [1000]
+    with pytest.raises(ng.NonFiniteError, match="neuron 'y' has state 1000.0 and output nan"):
+        net.forward([1])
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (lambda y: y, "fails on a number"),
+        (
+            lambda y, t: y / 0 if isinstance(y, float) else np.full_like(y, np.nan),
+            "not a finite number",
+        ),
+    ],
+)
+def test_losses_that_are_none_were_registered(value, problem):
+    with pytest.raises(ng.ParameterError, match=problem):
+        ng.loss(value, derivative=lambda y, t: y, name="tests_none")
+
+
+def test_a_function_without_a_name():
+    with pytest.raises(ng.ParameterError, match="the name must be a string, got None; give name="):
+        ng.activation(functools.partial(np.power, 2), derivative=np.cos)
+    with pytest.raises(ng.ParameterError, match="the name must be a string, got 5"):
+        ng.activation(np.tanh, derivative=np.cos, name=5)
+
+
+ARRAYS = {"source": [0], "target": [1], "n_neurons": 2, "inputs": [0], "outputs": [1]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weight": 0.5},
+        {"weight": [[1.0]]},
+        {"delay": [[1]]},
+        {"bias": [1.0]},
+        {"bias": [[1.0, 2.0]]},
+        {"n_neurons": None},
+        {"n_neurons": "3"},
+        {"names": 5},
+        {"names": [[1], [2]]},
+        {"inputs": None},
+        {"source": [[0], [1, 2]]},
+        {"source": 0},
+    ],
+)
+def test_from_arrays_raised_whatever_numpy_raises(change):
+    options = {**ARRAYS, **change}
+    with pytest.raises(ng.NeurographError):
+        ng.Network.from_arrays(options.pop("source"), options.pop("target"), **options)
+
+
+def test_from_arrays_takes_a_whole_float():
+    options = {**ARRAYS, "n_neurons": 2.0}
+    assert len(ng.Network.from_arrays(options.pop("source"), options.pop("target"), **options)) == 2
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda n: ng.Network.from_graph([(0, 1)], inputs=[0], outputs=[1]),
+        lambda n: setattr(n, "inputs", None),
+        lambda n: setattr(n, "inputs", "a"),
+        lambda n: n.add_layer("l", 2).project("m"),
+        lambda n: n.add_layer("l", 2).gate(None, "input"),
+        lambda n: n.set_weights([[1], [1, 2]]),
+        lambda n: n.set_weights(1j * n.to_scipy()),
+        lambda n: n.add_neuron([1]),
+        lambda n: n.relabel({"a": [1]}),
+        lambda n: n.tie(None),
+        lambda n: n.run([1], engine=["x"]),
+        lambda n: n.add_edges_from([("a", "b", 0.5)]),
+        lambda n: setattr(n.edges["a", "b"], "tie", [1]),
+        lambda n: setattr(n.edges["a", "b"], "gater", chain("a", "b").nodes["a"]),
+        lambda n: n.add_edge("a", "b", gater=chain("a", "b").nodes["a"]),
+        lambda n: n.forward([10**400]),
+        lambda n: [n.forward([1]), n.backward(gradient=[np.nan])],
+    ],
+)
+def test_raw_errors_from_deep_inside(use):
+    net = chain("a", "b")
+    with pytest.raises(ng.NeurographError):
+        use(net)
+
+
+def test_long_cycles_were_named_in_full():
+    net = ng.Network([(i, (i + 1) % 500) for i in range(500)])
+    with pytest.raises(ng.CycleError) as caught:
+        net.plan()
+    assert len(str(caught.value)) < 500
+    assert "-> … ->" in str(caught.value)
+
+
+def test_long_thin_networks_took_a_round_for_each_neuron():
+    n = 20_000
+    net = ng.Network.from_arrays(
+        range(n - 1), range(1, n), n_neurons=n, inputs=[0], outputs=[n - 1]
+    )
+    assert net.plan().level.max() == n - 1
