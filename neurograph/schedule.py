@@ -167,8 +167,7 @@ def arrange(wiring: Wiring, version: int = -1) -> Plan:
     rank[neuron] = np.arange(n)
 
     source, target = rank[wiring.source], rank[wiring.target]
-    key = target * n + source
-    synapse = np.argsort(key + np.where(wiring.reads_state, n * n, 0), kind="stable")
+    synapse = _order(source, target, wiring.reads_state.astype(np.int64))
     n_memories = int(wiring.reads_state.sum())
     n_synapses = len(synapse) - n_memories
     ordinary, states = synapse[:n_synapses], synapse[n_synapses:]
@@ -181,7 +180,7 @@ def arrange(wiring: Wiring, version: int = -1) -> Plan:
     place[synapse] = np.arange(len(synapse))
     gated_at = np.sort(place[gated])
     by_gater = np.argsort(gater[synapse][gated_at], kind="stable") if gated.any() else gated_at
-    out = np.argsort(source[ordinary], kind="stable")
+    out = _order(source[ordinary])
     made = Plan(
         n_neurons=n,
         n_synapses=n_synapses,
@@ -234,6 +233,22 @@ def _index(array: Any, dtype: Any = np.uint32) -> np.ndarray:
     return made
 
 
+def _order(*keys: np.ndarray) -> np.ndarray:
+    """Return the stable order by several keys of whole numbers, the last one first.
+
+    As `np.lexsort`, but 16 bits at a time, for which NumPy has a radix sort.
+    """
+    order = None
+    for key in keys:
+        for shift in range(0, int(key.max(initial=0)).bit_length(), 16):
+            digits = (key >> shift).astype(np.uint16)
+            if order is None:
+                order = np.argsort(digits, kind="stable")
+            else:
+                order = order[np.argsort(digits[order], kind="stable")]
+    return np.arange(len(keys[0])) if order is None else order
+
+
 def _indptr(ends: np.ndarray, n: int) -> np.ndarray:
     return _index(np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=n))]))
 
@@ -243,7 +258,7 @@ class _Arcs:
 
     def __init__(self, n: int, before: np.ndarray, after: np.ndarray):
         self.indptr = _indptr(before, n).astype(np.int64)
-        self.after = after[np.argsort(before, kind="stable")]
+        self.after = after[_order(before)]
 
     def following(self, nodes: np.ndarray) -> np.ndarray:
         """Return the ends of all arcs that start in `nodes`, with repetitions."""
