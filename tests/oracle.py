@@ -58,7 +58,7 @@ class Oracle:
                 now.add_edge(d["gater"], v)
         return list(nx.topological_sort(now))
 
-    def run(self, X: np.ndarray) -> "torch.Tensor":
+    def run(self, X: np.ndarray) -> torch.Tensor:
         """Outputs (B, T, n_out) for X (B, T, n_in); keeps X as `self.x`."""
         net = self.net
         self.x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
@@ -91,7 +91,7 @@ class Oracle:
     def gradients(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of weights, biases and X, in networkx's order, after `backward` of torch."""
 
-        def grad(leaf: "torch.Tensor") -> np.ndarray:
+        def grad(leaf: torch.Tensor) -> np.ndarray:
             return np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.numpy()
 
         weights = np.array([grad(self.group[e]) for e in self.net.edges]).reshape(-1)
