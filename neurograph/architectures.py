@@ -6,7 +6,7 @@ from typing import Any
 
 from neurograph.errors import ParameterError
 from neurograph.network import Network
-from neurograph.store import natural
+from neurograph.values import natural
 
 __all__ = ["perceptron"]
 

@@ -14,7 +14,7 @@ from neurograph.errors import ParameterError, ShapeError, suggest
 from neurograph.functions import get_activation
 from neurograph.graph import NeuronGraph
 from neurograph.schedule import break_cycles
-from neurograph.store import natural
+from neurograph.values import natural
 
 __all__ = ["from_arrays", "from_graph", "set_weights", "to_scipy"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
@@ -10,17 +9,8 @@ import numpy as np
 
 from neurograph.errors import ParameterError
 from neurograph.functions import get_activation
-from neurograph.store import (
-    FLOAT,
-    Column,
-    Handle,
-    SharedColumn,
-    Table,
-    choice,
-    flag,
-    natural,
-    number,
-)
+from neurograph.table import FLOAT, Column, Handle, SharedColumn, Table
+from neurograph.values import choice, flag, natural, number
 
 __all__ = [
     "HIDDEN",
@@ -29,7 +19,6 @@ __all__ = [
     "READS_OUTPUT",
     "READS_STATE",
     "Neuron",
-    "Store",
     "Synapse",
     "not_given",
 ]
@@ -422,108 +411,3 @@ def _self_synapse_problem(loop: bool, delay: int, reads: int) -> str | None:
     if loop and delay == 0:
         return "an autapse needs a delay of at least 1, got 0"
     return None
-
-
-# ---------------------------------------------------------------- both tables of one graph
-
-
-_tokens = itertools.count()
-
-
-class Store:
-    """The numbers of one graph: a table of neurons, a table of synapses, and their names.
-
-    Attributes
-    ----------
-    graph : NeuronGraph
-        Whose they are.
-    token : int
-        That no other store in this process has.
-    dtype : numpy.dtype
-        Of weights, biases, states and gradients.
-    names : list
-        Node of every neuron id.
-    activations : list of str
-        Name of every activation code of this store.
-    version : int
-        Grows with every change that makes a plan stale.
-    members : int
-        Grows with every neuron or synapse added or removed.
-    edits : int
-        Grows with every weight or bias that is assigned.
-    """
-
-    def __init__(self, graph: Any, dtype: np.dtype):
-        self.graph, self.dtype, self.token = graph, dtype, next(_tokens)
-        self.neurons = Table(self, graph.node_attr_dict_factory)
-        self.synapses = Table(self, graph.edge_attr_dict_factory)
-        self.names: list[Hashable] = []
-        self.activations = ["logistic"]
-        self.ghosts: dict[Hashable, int] = {}  # names that gate, but are not in the graph
-        self.next_port = [0, 0, 0]
-        self.version = self.members = self.edits = 0
-
-    def touch(self, column: Column) -> None:
-        """Note that a value of this column was changed by the user."""
-        if column.structural:
-            self.version += 1
-        self.edits += 1
-
-    def changed(self) -> None:
-        """Note that neurons or synapses came or went."""
-        self.members += 1
-        self.version += 1
-
-    # -- rows
-
-    def new_neurons(self, names: list[Hashable]) -> range:
-        """Take rows for neurons; return their ids."""
-        first = self.neurons.append(len(names))
-        self.names += names
-        for id, name in enumerate(names, first) if self.ghosts else ():
-            if name in self.ghosts:
-                gater = self.synapses.array("gater")
-                gater[gater == self.ghosts.pop(name)] = id
-        self.changed()
-        return range(first, first + len(names))
-
-    def new_synapses(self, source: Any, target: Any, n: int) -> range:
-        """Take rows for synapses between neurons given by id; return their ids."""
-        first = self.synapses.append(n)
-        rows = slice(self.synapses.rows - n, self.synapses.rows)
-        self.synapses.array("source")[rows] = source
-        self.synapses.array("target")[rows] = target
-        self.changed()
-        return range(first, first + n)
-
-    def remove(self, handle: Handle) -> None:
-        """Detach a handle; a neuron that gates something stays known as a name."""
-        id = handle._id
-        gates = isinstance(handle, Neuron) and "gater" in self.synapses.arrays
-        if gates and (self.synapses.array("gater") == id).any():
-            self.ghosts[self.names[id]] = id
-        handle.detach()
-        self.changed()
-
-    def id_of(self, name: Hashable) -> int:
-        """Return the id of a neuron; a name that is not in the graph gets one without a row."""
-        neuron = self.graph._node.get(name)
-        if neuron is not None:
-            return neuron._id
-        if name not in self.ghosts:
-            self.ghosts[name] = self.neurons.burn()
-            self.names.append(name)
-        return self.ghosts[name]
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state, token=next(_tokens))  # that of another process may be taken
-
-    def copy(self, graph: Any) -> Store:
-        """Return the same numbers, ids and names for another graph."""
-        twin = object.__new__(Store)
-        twin.__dict__.update(self.__dict__)
-        twin.graph, twin.token = graph, next(_tokens)
-        twin.neurons, twin.synapses = self.neurons.copy(twin), self.synapses.copy(twin)
-        twin.names, twin.activations = list(self.names), list(self.activations)
-        twin.ghosts, twin.next_port = dict(self.ghosts), list(self.next_port)
-        return twin

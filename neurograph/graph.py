@@ -12,9 +12,10 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from neurograph.elements import INPUT, OUTPUT, Neuron, Store, Synapse, not_given
+from neurograph.elements import INPUT, OUTPUT, Neuron, Synapse, not_given
 from neurograph.errors import GraphError, ParameterError, suggest
-from neurograph.store import Column, Handle, Items
+from neurograph.store import Store
+from neurograph.table import Column, Handle, Items
 
 __all__ = ["NeuronGraph"]
 

@@ -35,8 +35,8 @@ from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Loss, get_loss, softmax
 from neurograph.learning.optimizers import Optimizer
 from neurograph.schedule import Plan, break_cycles, plan
-from neurograph.store import natural, number
 from neurograph.training import History
+from neurograph.values import natural, number
 
 __all__ = ["Network"]
 

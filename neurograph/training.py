@@ -16,7 +16,7 @@ from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate, get_loss
 from neurograph.learning.optimizers import SGD, Optimizer
 from neurograph.schedule import Plan, plan
-from neurograph.store import natural
+from neurograph.values import natural
 
 __all__ = ["History", "backward", "epochs", "fit"]
 

@@ -511,6 +511,18 @@ def test_gain_is_shown():
     assert net.nodes["h"].state == net.nodes["h"].output == 0
 
 
+def test_a_late_gate_is_open_in_the_first_step_only():
+    net = ng.Network([("x", "y", {"weight": 1, "gater": "x", "gate_delay": 1})])
+    net.inputs, net.outputs = ["x"], ["y"]
+    net.nodes["y"].activation = "identity"
+    rec = net.run([[[3], [5], [7]]])
+    assert rec.outputs.ravel().tolist() == [3, 3 * 5, 5 * 7]
+    assert net.forward([[[2]]], state=rec.final_state).ravel() == [7 * 2]
+    net.run([[[3], [5], [7]]])
+    net.backward(gradient=[[[1], [1], [1]]])
+    assert net.input_gradient.ravel().tolist() == [1 + 5, 3 + 7, 5]
+
+
 def test_inputs_keep_their_columns():
     net = ng.Network()
     for n in "abc":

@@ -12,8 +12,11 @@ import neurograph
 ORDER = [
     "errors",
     "functions",
-    "store",
+    "values",
+    "ties",
+    "table",
     "elements",
+    "store",
     "graph",
     "wiring",
     "cycles",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from neurograph.errors import ParameterError
-from neurograph.store import number
+from neurograph.values import number
 
 __all__ = ["SGD", "Optimizer"]
 

@@ -1,0 +1,379 @@
+"""Struct-of-arrays storage, and the dict-like handles onto its rows.
+
+A `Table` keeps every number once, in columns; a `Handle` is what networkx holds as the
+attribute mapping of a node or an edge. The handle knows a stable id, the table maps ids to
+rows, so that rows can be brought into plan order without touching a handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from copy import deepcopy
+from typing import Any, ClassVar
+
+import numpy as np
+
+from neurograph.errors import DetachedError, ParameterError
+from neurograph.ties import Ties
+from neurograph.values import MAX_ROWS
+
+__all__ = ["FLOAT", "Column", "Handle", "Items", "SharedColumn", "Table"]
+
+GONE = -1
+FLOAT = "float"  # dtype of a column that takes the network's
+
+
+# ---------------------------------------------------------------- columns
+
+
+class Column:
+    """One attribute of a handle, kept in one array of its table.
+
+    Parameters
+    ----------
+    default : number
+        Stored value of a row that says nothing.
+    dtype : dtype
+        Of the array; `FLOAT` is the dtype of the network.
+    encode : callable, optional
+        (name, value given by the user) -> stored value, or a `ParameterError`. Without it
+        the attribute is read-only.
+    decode : callable, optional
+        (store, stored value) -> what the user sees.
+    key : bool
+        Whether it is a parameter: a key of the mapping wherever it differs from the default.
+    structural : bool
+        Whether a change makes the plan stale.
+    """
+
+    def __init__(
+        self,
+        default: Any,
+        dtype: Any = FLOAT,
+        encode: Callable | None = None,
+        decode: Callable | None = None,
+        *,
+        key: bool = True,
+        structural: bool = False,
+        doc: str = "",
+    ):
+        self.default, self.dtype = default, dtype
+        self.encode, self.decode = encode, decode
+        self.key, self.structural = key, structural
+        self.shown = default if decode is None else decode(None, default)
+        self.__doc__ = doc
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, handle: Handle | None, owner: type | None = None) -> Any:
+        return self if handle is None else handle._home.read(handle._id, self)
+
+    def __set__(self, handle: Handle, value: Any) -> None:
+        if self.encode is None:
+            raise AttributeError(f"{self.name!r} of {handle} can be read, not set")
+        if value is None:
+            del handle[self.name]  # None means "not given": back to the default
+        else:
+            handle.update({self.name: value})
+
+    def load(self, table: Table, id: int) -> Any:
+        """Return what the user sees."""
+        array = table.arrays.get(self.name)
+        stored = self.default if array is None else array[table.row_of[id]].item()
+        return stored if self.decode is None else self.decode(table.store, stored)
+
+    def save(self, table: Table, id: int, stored: Any) -> None:
+        """Write an encoded value."""
+        if self.name in table.arrays or stored != self.default:
+            table.array(self.name)[table.row_of[id]] = stored
+
+
+class SharedColumn(Column):
+    """A column whose value is shared by the rows of a tie group."""
+
+    def save(self, table: Table, id: int, stored: Any) -> None:
+        """Write an encoded value to the whole group."""
+        rows = table.row_of[table.ties.members(id)] if id in table.ties.group else table.row_of[id]
+        if self.name in table.arrays or stored != self.default:
+            table.array(self.name)[rows] = stored
+
+
+# ---------------------------------------------------------------- tables
+
+
+class Table:
+    """Growable columns of equal length, and the row of every id.
+
+    Columns that nobody has written are not allocated. `arrays[name]` is replaced when the
+    table grows or is arranged anew: fetch it again after an edit.
+
+    Attributes
+    ----------
+    arrays : dict of str to (capacity,) array
+    row_of : (capacity,) int32
+        Row of each id, `GONE` for one that was removed. Ids grow with time and are never
+        used twice, so their order is the order of insertion.
+    rows, live, ids : int
+        Rows in use (gaps included), rows that are alive, ids given out.
+    """
+
+    def __init__(self, store: Any, row_type: type[Handle]):
+        self.store = store
+        self.row_type = row_type
+        self.arrays: dict[str, np.ndarray] = {}
+        self.row_of = np.full(8, GONE, np.int32)
+        self.capacity = 8
+        self.rows = self.live = self.ids = 0
+        self.ties = Ties()
+
+    @property
+    def token(self) -> int:
+        """Number of the store."""
+        return self.store.token
+
+    @property
+    def schema(self) -> dict[str, Column]:
+        """The columns that a row has, by name."""
+        return self.row_type.columns
+
+    def read(self, id: int, column: Column) -> Any:
+        """Return the value of one attribute as the user sees it."""
+        return column.load(self, id)
+
+    def array(self, name: str) -> np.ndarray:
+        """Return the column `name`, a view on all rows in use; made if nobody had one."""
+        if name not in self.arrays:
+            column = self.schema[name]
+            dtype = self.store.dtype if column.dtype is FLOAT else column.dtype
+            self.arrays[name] = np.full(self.capacity, column.default, dtype)
+        return self.arrays[name][: self.rows]
+
+    def values(self, name: str, ids: np.ndarray) -> np.ndarray:
+        """Return a snapshot of one column for many ids."""
+        if name in self.arrays:
+            return self.arrays[name][self.row_of[ids]]
+        column = self.schema[name]
+        dtype = self.store.dtype if column.dtype is FLOAT else column.dtype
+        return np.full(len(ids), column.default, dtype)
+
+    def append(self, n: int = 1) -> int:
+        """Add `n` rows of defaults; return the first of their ids, which are consecutive."""
+        first = self.burn(n)
+        if self.rows + n > self.capacity:
+            if self.rows + n > MAX_ROWS:
+                raise ParameterError(f"a network holds at most {MAX_ROWS} synapses or neurons")
+            self.capacity = max(2 * self.capacity, self.rows + n)
+            for name, array in self.arrays.items():
+                larger = np.full(self.capacity, self.schema[name].default, array.dtype)
+                larger[: self.rows] = array[: self.rows]
+                self.arrays[name] = larger
+        self.row_of[first : first + n] = np.arange(self.rows, self.rows + n)
+        self.rows += n
+        self.live += n
+        return first
+
+    def burn(self, n: int = 1) -> int:
+        """Give out `n` ids that have no row."""
+        first = self.ids
+        self.ids += n
+        if self.ids > len(self.row_of):
+            larger = np.full(max(2 * len(self.row_of), self.ids), GONE, np.int32)
+            larger[:first] = self.row_of[:first]
+            self.row_of = larger
+        return first
+
+    def release(self, id: int) -> None:
+        """Forget the row of `id`; it stays a gap until the next `arrange`."""
+        self.row_of[id] = GONE
+        self.live -= 1
+        self.ties.leave(id)
+
+    def alive(self) -> np.ndarray:
+        """Return all ids that have a row, in order of insertion."""
+        return np.flatnonzero(self.row_of[: self.ids] != GONE)
+
+    def arrange(self, ids: np.ndarray) -> None:
+        """Bring the rows of `ids` (all that are alive) into this order, without gaps."""
+        rows = self.row_of[ids]
+        self.arrays = {name: array[rows] for name, array in self.arrays.items()}
+        self.row_of[ids] = np.arange(len(ids))
+        self.rows = self.capacity = len(ids)
+
+    def copy(self, store: Any) -> Table:
+        """Return the same rows and ids for another store."""
+        twin = object.__new__(Table)
+        twin.__dict__.update(self.__dict__)
+        twin.store, twin.ties, twin.row_of = store, self.ties.copy(), self.row_of.copy()
+        twin.arrays = {name: array.copy() for name, array in self.arrays.items()}
+        return twin
+
+
+class Removed:
+    """What is left of a row: its last values, for reading only."""
+
+    __slots__ = ("token", "values", "what")
+
+    def __init__(self, handle: Handle):
+        self.what, self.token = str(handle), handle.token
+        self.values = {name: getattr(handle, name) for name in handle.columns}
+        self.values |= {name: getattr(handle, name) for name in handle.remembered}
+
+    def read(self, id: int, column: Column) -> Any:
+        """Return the last value of one attribute."""
+        return self.values[column.name]
+
+
+# ---------------------------------------------------------------- handles
+
+
+class Handle(MutableMapping):
+    """One row of a table: a mutable mapping for networkx, with attributes for people.
+
+    Keys are the parameters, where they differ from the default, and the user's own
+    attributes. Two handles of one network are equal only if they are the same object, so
+    that they can stand in lists; anything else compares by its items.
+    """
+
+    __slots__ = ("_home", "_id", "_own")
+    columns: ClassVar[dict[str, Column]] = {}
+    keyed: ClassVar[dict[str, Column]] = {}
+    remembered: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        own = {k: v for k, v in vars(cls).items() if isinstance(v, Column)}
+        cls.columns = {**cls.columns, **own}
+        cls.keyed = {k: v for k, v in cls.columns.items() if v.key}
+
+    def __init__(self, home: Any, id: int, own: dict | None = None):
+        self._home, self._id, self._own = home, id, own
+
+    gater_id: ClassVar[Any] = None  # of a synapse
+
+    @property
+    def detached(self) -> bool:
+        """Whether the neuron or synapse was removed from its network."""
+        return isinstance(self._home, Removed)
+
+    def require_attached(self) -> None:
+        """Raise `DetachedError` if the neuron or synapse was removed."""
+        if self.detached:
+            raise DetachedError(
+                f"{self._home.what} is no longer part of a network: its last values can be read,"
+                " but not changed. Look it up again, or add it anew"
+            )
+
+    @property
+    def token(self) -> int:
+        """Number of the store, present or past, that no other store in this process has."""
+        return self._home.token
+
+    def detach(self) -> None:
+        """Keep the last values and give the row back."""
+        table, self._home = self._home, Removed(self)
+        table.release(self._id)
+
+    # -- to be filled in by Neuron and Synapse
+
+    def default(self, column: Column) -> Any:
+        """Return the value, as the user sees it, at which a parameter is not a key."""
+        return column.shown
+
+    def encoded(self, attributes: Mapping) -> tuple[dict[Column, Any], dict]:
+        """Return stored values for the parameters among `attributes`, and the user's own."""
+        raise NotImplementedError
+
+    # -- the mapping
+
+    def __getitem__(self, key: Any) -> Any:
+        column = self.keyed.get(key)
+        if column is None:
+            if self._own is None:
+                raise KeyError(key)
+            return self._own[key]
+        value = self._home.read(self._id, column)
+        if column.name != self.always and value == self.default(column):
+            raise KeyError(key)
+        return value
+
+    always: ClassVar[str] = ""  # the one parameter that is a key whatever its value
+
+    def __iter__(self) -> Iterator:
+        for name, column in self.keyed.items():
+            if name == self.always or self._home.read(self._id, column) != self.default(column):
+                yield name
+        yield from self._own or ()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.update({key: value})
+
+    def __delitem__(self, key: Any) -> None:
+        self.require_attached()
+        column = self.keyed.get(key)
+        if column is None:
+            if self._own is None:
+                raise KeyError(key)
+            del self._own[key]
+        else:
+            self.update({key: None})
+
+    def update(self, *mappings: Any, **attributes: Any) -> None:
+        """Set many keys at once: all of them, or none if one is not valid."""
+        merged = dict(*mappings, **attributes)
+        if merged:
+            self.require_attached()
+            self.apply(*self.encoded(merged))
+
+    def apply(self, values: dict[Column, Any], own: dict) -> None:
+        """Write encoded values; nothing can go wrong any more."""
+        table = self._home
+        for column, stored in values.items():
+            column.save(table, self._id, stored)
+            table.store.touch(column)
+        if own:
+            self._own = {**(self._own or {}), **own}
+
+    def clear(self) -> None:
+        """Set every parameter back to its default and drop the user's own attributes."""
+        self.require_attached()
+        self.update({key: None for key in self if key in self.keyed and key != self.always})
+        self._own = None
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if isinstance(other, Handle) and other._home is self._home:
+            return False
+        return isinstance(other, Mapping) and dict(self) == dict(other)
+
+    def copy(self) -> Items:
+        """Return the items as a dict, ready for another network."""
+        return Items(self)
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        """Return the twin in a network that is being copied too, else the items."""
+        if not self.detached and id(self._home.store.graph) in memo:
+            return self.twin(memo[id(self._home.store.graph)])
+        return deepcopy(dict(self), memo)
+
+    def twin(self, graph: Any) -> Handle:
+        """Return the handle that stands in this one's place in a copy of its graph."""
+        raise NotImplementedError
+
+
+class Items(dict):
+    """The items of a handle, and where they come from.
+
+    Networkx renames neurons by copying items under new names; with their origin known, a
+    gate still finds its gater (see `NeuronGraph.add_edges_from`).
+    """
+
+    def __init__(self, handle: Handle):
+        super().__init__(handle)
+        self.token, self.id, self.gater_id = handle.token, handle._id, handle.gater_id

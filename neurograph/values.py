@@ -1,0 +1,56 @@
+"""What a parameter may be: checks that return a plain value or say what is wrong."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from neurograph.errors import ParameterError, suggest
+
+__all__ = ["MAX_ROWS", "choice", "flag", "natural", "number"]
+
+MAX_ROWS = 2**31 - 1
+
+
+def number(name: str, value: Any) -> float:
+    """Return `value` as a finite float, or say what it is instead."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    try:
+        found = float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
+        raise ParameterError(f"{name} must be a finite number, got {value!r:.50}")
+    return found
+
+
+def natural(name: str, value: Any, most: int = MAX_ROWS) -> int:
+    """Return `value` as an int from 0 to `most`; 2.0 is fine, 0.5 and -1 are not."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
+    if not whole or not 0 <= int(value) <= most:
+        limit = (
+            f"0 or 1, got {value!r}" if most == 1 else f"a whole number of 0 or more, got {value!r}"
+        )
+        raise ParameterError(f"{name} must be {limit}")
+    return int(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return `value` as a bool; 0 and 1 are fine, as files write them."""
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, Real) and value in (0, 1)):
+        return bool(value)
+    raise ParameterError(f"{name} must be True or False, got {value!r}")
+
+
+def choice(name: str, value: Any, among: tuple[str, ...]) -> int:
+    """Return the position of `value` in `among`."""
+    if isinstance(value, str) and value in among:
+        return among.index(value)
+    options = ", ".join(map(repr, among))
+    raise ParameterError(f"{name} must be one of {options}; got {value!r}.{suggest(value, among)}")
