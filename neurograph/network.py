@@ -90,10 +90,17 @@ class Network(NeuronGraph):
     (True, True)
     """
 
-    def __init__(self, incoming_graph_data: Any = None, **attr: Any):
+    def __init__(
+        self,
+        incoming_graph_data: Any = None,
+        *,
+        seed: int | np.random.Generator | None = None,
+        dtype: Any = "float64",
+        **attr: Any,
+    ):
         self.engine = "auto"
         self.layers: dict[str, Layer] = {}
-        super().__init__(incoming_graph_data, **attr)
+        super().__init__(incoming_graph_data, seed=seed, dtype=dtype, **attr)
 
     # ------------------------------------------------------------ building
 

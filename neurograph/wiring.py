@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurograph.elements import INPUT, OUTPUT, READS_STATE, Synapse
+from neurograph.elements import INPUT, OUTPUT, READS_STATE, Neuron, Synapse
 from neurograph.errors import ParameterError, suggest
+from neurograph.functions import ACTIVATIONS
 from neurograph.graph import NeuronGraph
 
 __all__ = ["Wiring", "wiring"]
@@ -54,7 +55,13 @@ class Wiring:
 
 
 def wiring(graph: NeuronGraph) -> Wiring:
-    """Return the structure as arrays; raise if a gater is not in the graph."""
+    """Return the structure as arrays.
+
+    Raises
+    ------
+    ParameterError
+        A gater is not in the graph, or an activation is not registered in this process.
+    """
     store = graph._store
     neurons, synapses = graph.neuron_ids(), store.synapses.alive()
     position = np.full(max(1, store.neurons.ids), -1, np.int64)
@@ -63,6 +70,10 @@ def wiring(graph: NeuronGraph) -> Wiring:
     lost = np.flatnonzero((gater >= 0) & (position[gater] < 0))
     if len(lost):
         raise _lost_gater(graph, synapses[lost[0]])
+    activation = store.neurons.values("activation", neurons)
+    for code in np.unique(activation):
+        if store.activations[code] not in ACTIVATIONS:
+            raise _unknown_activation(graph, neurons[activation == code][0])
     index = np.full(max(1, store.synapses.ids), -1, np.int64)
     index[synapses] = np.arange(len(synapses))
     values = store.synapses.values
@@ -74,12 +85,21 @@ def wiring(graph: NeuronGraph) -> Wiring:
         reads_state=values("reads", synapses) == READS_STATE,
         gater=np.where(gater >= 0, position[gater], -1),
         gate_delay=values("gate_delay", synapses),
-        activation=store.neurons.values("activation", neurons),
+        activation=activation,
         activations=tuple(store.activations),
         inputs=position[graph.ports(INPUT)],
         outputs=position[graph.ports(OUTPUT)],
         ties=[index[group] for group in store.synapses.ties.groups()],
         names=[store.names[id] for id in neurons],
+    )
+
+
+def _unknown_activation(graph: NeuronGraph, id: int) -> ParameterError:
+    name, activation = graph._store.names[id], graph._store.neurons.read(id, Neuron.activation)
+    return ParameterError(
+        f"neuron {name!r} has activation {activation!r}, which is not registered here."
+        f"{suggest(activation, ACTIVATIONS)} Register it with @neurograph.activation(...), or"
+        f" take another: net.nodes[{name!r}].activation = 'logistic'"
     )
 
 

@@ -1,6 +1,9 @@
 """Activations: values, derivatives, stability, and registering one's own."""
 
 import math
+import pickle
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -144,6 +147,25 @@ def test_a_wrong_derivative_is_caught_when_it_is_registered():
 def test_what_cannot_be_registered(function, derivative, name, problem):
     with pytest.raises(ng.ParameterError, match=problem), np.errstate(all="ignore"):
         ng.activation(function, derivative=derivative, name=name)
+
+
+def test_an_activation_that_another_process_registered(tmp_path):
+    code = (
+        "import pickle, sys, neurograph as ng; import numpy as np;"
+        "ng.activation(np.arctan, derivative=lambda s: 1 / (1 + s * s), name='tests_elsewhere');"
+        "net = ng.perceptron(1, 1, activation='tests_elsewhere', seed=0);"
+        "sys.stdout.buffer.write(pickle.dumps(net))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    net = pickle.loads(done.stdout)
+    assert net.nodes["output.0"].activation == "tests_elsewhere"
+    with pytest.raises(
+        ng.ParameterError, match=r"neuron 'output.0' has activation 'tests_elsewhere', which is not"
+    ) as caught:
+        net.forward([1])
+    assert "net.nodes['output.0'].activation = 'logistic'" in str(caught.value)
+    net.nodes["output.0"].activation = "logistic"
+    net.forward([1])
 
 
 def test_unknown_activation_has_a_suggestion():
