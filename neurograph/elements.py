@@ -18,6 +18,7 @@ __all__ = [
     "OUTPUT",
     "READS_OUTPUT",
     "READS_STATE",
+    "GaterId",
     "Neuron",
     "Synapse",
     "not_given",
@@ -102,7 +103,12 @@ class _GaterColumn(Column):
     """Stored as the id of a neuron; a name that is not in the graph (yet) has an id too."""
 
     def save(self, table: Table, id: int, stored: Any) -> None:
-        super().save(table, id, stored if stored is NO_GATER else table.store.id_of(stored[0]))
+        by_id = stored is NO_GATER or isinstance(stored, GaterId)
+        super().save(table, id, int(stored) if by_id else table.store.id_of(stored[0]))
+
+
+class GaterId(int):
+    """A gater given by the id of its neuron, for it may have lost its name."""
 
 
 class _TieColumn(Column):
@@ -122,7 +128,9 @@ class _TieColumn(Column):
                 array[table.row_of[id]] = array[leader]
 
 
-def _encode_gater(name: str, value: Any) -> tuple[Hashable]:
+def _encode_gater(name: str, value: Any) -> tuple[Hashable] | GaterId:
+    if isinstance(value, GaterId):
+        return value
     value = value.name if isinstance(value, Neuron) else value
     try:
         hash(value)
@@ -295,6 +303,7 @@ class Synapse(Handle):
     """
 
     __slots__ = ()
+    remembered = ("gater_id",)
     __hash__ = object.__hash__  # an individual, also as a key of a dict
     always = "weight"
     weight = SharedColumn(0.0, FLOAT, number)
@@ -377,8 +386,10 @@ class Synapse(Handle):
 
     @property
     def gater_id(self) -> int | None:
-        """Id of the gating neuron, whatever its name; None if nothing gates it, or removed."""
-        if self.detached or "gater" not in self._home.arrays:
+        """Id of the gating neuron, whatever its name is now; None if nothing gates it."""
+        if self.detached:
+            return self._home.values["gater_id"]
+        if "gater" not in self._home.arrays or self.gater is None:
             return None
         return int(self._home.arrays["gater"][self._home.row_of[self._id]])
 

@@ -14,7 +14,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from neurograph.elements import INPUT, OUTPUT, Neuron, Synapse, not_given
+from neurograph.elements import INPUT, OUTPUT, GaterId, Neuron, Synapse, not_given
 from neurograph.errors import GraphError, ParameterError, suggest
 from neurograph.store import Store
 from neurograph.table import Column, Handle, Items
@@ -132,13 +132,7 @@ class NeuronGraph(nx.DiGraph):
 
     def add_edges_from(self, ebunch_to_add: Iterable, **attr: Any) -> None:
         """Add many synapses: (u, v) or (u, v, attributes). All or none."""
-        items = []
-        for edge in ebunch_to_add:
-            if len(edge) not in (2, 3):
-                raise GraphError(f"Edge tuple {edge} must be a 2-tuple or 3-tuple.")
-            own = self._arriving(edge) if len(edge) == 3 else {}
-            items.append((edge[0], edge[1], {**attr, **own}))
-        self._put_synapses(items)
+        self._put_synapses(self._edge_items(ebunch_to_add, attr))
 
     def remove_edge(self, u: Hashable, v: Hashable) -> None:
         """Remove a synapse; its handle keeps the last values."""
@@ -157,13 +151,15 @@ class NeuronGraph(nx.DiGraph):
 
     def update(self, edges: Any = None, nodes: Any = None) -> None:
         """Add edges and nodes, or those of another graph. All or none."""
-        if hasattr(edges, "edges") and nodes is None:
-            self._check_synapses([(u, v, d) for u, v, d in edges.edges.data()])
-            super().update(edges)
-        else:
-            edges = None if edges is None else list(edges)
-            self._check_synapses([(*e[:2], e[2] if len(e) == 3 else {}) for e in edges or ()])
-            super().update(edges=edges, nodes=nodes)
+        if isinstance(edges, nx.Graph):
+            if nodes is None:
+                self._check_synapses(self._edge_items(edges.edges.data(), {}))
+                return super().update(edges)
+            edges = edges.edges.data()
+        if edges is not None:
+            edges = list(edges) if isinstance(edges, Iterable) else [edges]
+            self._check_synapses(self._edge_items(edges, {}))
+        return super().update(edges=edges, nodes=nodes)
 
     def clear_edges(self) -> None:
         """Remove all synapses."""
@@ -412,6 +408,15 @@ class NeuronGraph(nx.DiGraph):
 
     # ------------------------------------------------------------ inside
 
+    def _edge_items(self, edges: Iterable, attr: dict) -> list[tuple]:
+        items = []
+        for edge in edges:
+            if len(edge) not in (2, 3):
+                raise GraphError(f"Edge tuple {edge} must be a 2-tuple or 3-tuple.")
+            own = self._arriving(edge) if len(edge) == 3 else {}
+            items.append((edge[0], edge[1], {**attr, **own}))
+        return items
+
     def _arriving(self, edge: Sequence) -> dict:
         """Return the attributes of an edge, with the names that gaters and ties have here."""
         data = edge[2]
@@ -422,14 +427,16 @@ class NeuronGraph(nx.DiGraph):
                 f"Edge tuple {edge} must hold a dict of attributes;"
                 " net.add_weighted_edges_from takes weights"
             ) from None
-        if isinstance(data, (Synapse, Items)) and data.token != self._store.token:
-            if "tie" in attributes:
-                ties = self._store.synapses.ties
-                attributes["tie"] = ties.local(attributes["tie"], data.token)
-            if "gater" in attributes and isinstance(data, Items):
-                came = self._node.__dict__.get("came", {})
-                gater = data.token, data.gater_id
-                attributes["gater"] = came.get(gater, attributes["gater"])
+        if not isinstance(data, (Synapse, Items)):
+            return attributes
+        abroad = data.token != self._store.token
+        if abroad and "tie" in attributes:
+            ties = self._store.synapses.ties
+            attributes["tie"] = ties.local(attributes["tie"], data.token)
+        if data.gater_id is not None and attributes.get("gater") == data.gater:
+            came = self._node.__dict__.get("came", {})
+            name = came.get((data.token, data.gater_id), attributes["gater"])
+            attributes["gater"] = name if abroad else GaterId(data.gater_id)
         return attributes
 
     def _put_neurons(self, items: Sequence[tuple[Hashable, Mapping]]) -> None:

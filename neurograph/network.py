@@ -98,7 +98,7 @@ class Network(NeuronGraph):
         dtype: Any = "float64",
         **attr: Any,
     ):
-        self.engine = "auto"
+        self._engine = "auto"
         self.layers: dict[str, Layer] = {}
         super().__init__(incoming_graph_data, seed=seed, dtype=dtype, **attr)
 
@@ -299,6 +299,16 @@ class Network(NeuronGraph):
         """Remove everything (`reset_state` is another thing)."""
         super().clear()
         self.layers.clear()
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that runs this network: "auto" or "walker"; settable."""
+        return self._engine
+
+    @engine.setter
+    def engine(self, name: str) -> None:
+        get_engine(name)
+        self._engine = name
 
     # ------------------------------------------------------------ looking
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from neurograph.elements import Neuron
 from neurograph.table import Column, Handle, Table
 
 __all__ = ["Store"]
@@ -45,7 +44,7 @@ class Store:
         self.synapses = Table(self, graph.edge_attr_dict_factory)
         self.names: list[Hashable] = []
         self.activations = ["logistic"]
-        self.ghosts: dict[Hashable, int] = {}  # names that gate, but are not in the graph
+        self.ghosts: dict[Hashable, int] = {}  # names that gate, but never were in the graph
         self.next_port = [0, 0, 0]
         self.version = self.members = self.edits = 0
 
@@ -83,11 +82,7 @@ class Store:
         return range(first, first + n)
 
     def remove(self, handle: Handle) -> None:
-        """Detach a handle; a neuron that gates something stays known as a name."""
-        id = handle._id
-        gates = isinstance(handle, Neuron) and "gater" in self.synapses.arrays
-        if gates and (self.synapses.array("gater") == id).any():
-            self.ghosts[self.names[id]] = id
+        """Detach a handle; what a removed neuron gates still names it, by its id."""
         handle.detach()
         self.changed()
 

@@ -377,3 +377,4 @@ class Items(dict):
     def __init__(self, handle: Handle):
         super().__init__(handle)
         self.token, self.id, self.gater_id = handle.token, handle._id, handle.gater_id
+        self.gater = self.get("gater")  # it is a dict: users may name another one

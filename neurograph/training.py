@@ -16,7 +16,7 @@ from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate, get_loss
 from neurograph.learning.optimizers import SGD, Optimizer
 from neurograph.schedule import Plan, plan
-from neurograph.values import natural
+from neurograph.values import flag, natural
 
 __all__ = ["History", "backward", "epochs", "fit"]
 
@@ -109,7 +109,7 @@ def epochs(
     """
     graph.require_own()
     n_epochs = natural("epochs", epochs)
-    batch_size = natural("batch_size", batch_size)
+    batch_size, shuffle = natural("batch_size", batch_size), flag("shuffle", shuffle)
     if not batch_size:
         raise ParameterError("batch_size must be 1 or more, got 0")
     optimizer = SGD() if optimizer is None else optimizer
@@ -132,8 +132,15 @@ def epochs(
     def step(samples: np.ndarray, states: dict) -> tuple[float, int]:
         part = Batch(np.ascontiguousarray(batch.x[:, :, samples]), batch.shape)
         recording = record(executor, graph, plan(graph), part, None)
+        columns = [table.array("grad") for table, _ in _learned(graph)]
+        before = [column.copy() for column in columns]
         found, _ = backward(graph, executor, recording, targets[samples], loss, "mean")
-        _update(graph, optimizer, states)
+        try:
+            _update(graph, optimizer, states)
+        except Exception:
+            for column, values in zip(columns, before, strict=True):
+                column[:] = values
+            raise
         return found.value, found.asked
 
     def run() -> Iterator[float]:

@@ -106,8 +106,12 @@ def _unknown_activation(graph: NeuronGraph, id: int) -> ParameterError:
 def _lost_gater(graph: NeuronGraph, id: int) -> ParameterError:
     table = graph._store.synapses
     u, v, k = (table.read(id, c) for c in (Synapse.source, Synapse.target, Synapse.gater))
+    if k in graph:
+        missing = f"a neuron {k!r} that was removed; the {k!r} of now is another one."
+    else:
+        missing = f"{k!r}, which is not in the graph.{suggest(k, graph)}"
     return ParameterError(
-        f"synapse {u!r} -> {v!r} is gated by {k!r}, which is not in the graph."
-        f"{suggest(k, graph)} Name another gater, net.edges[{u!r}, {v!r}].gater = ...,"
+        f"synapse {u!r} -> {v!r} is gated by {missing}"
+        f" Name another gater, net.edges[{u!r}, {v!r}].gater = ...,"
         f" or net.ungate(net.edges[{u!r}, {v!r}]); net.relabel keeps gates when names change"
     )

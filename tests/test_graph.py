@@ -146,6 +146,8 @@ BAD_EDITS = {
     "backward too early": (lambda n: n.backward([1]), r"net.forward\(X\) first"),
     "engine": (lambda n: n.forward([1], engine="warp"), "engine must be one of 'auto', 'walker'"),
     "state": (lambda n: n.forward([1], state=3), "state must be the final_state of a recording"),
+    "shuffle": (lambda n: n.fit([[1]], [[1]], shuffle="no"), "shuffle must be True or False"),
+    "engine of the network": (lambda n: setattr(n, "engine", "warp"), "engine must be one of"),
     "optimizer": (
         lambda n: n.fit([[1]], [[1]], optimizer=0.1),
         r"as neurograph.SGD\(0.1\); got 0.1",
@@ -282,7 +284,7 @@ def test_removed_handles():
         s.weight = 1
 
 
-def test_a_gater_that_was_removed_is_named_and_comes_back_by_name():
+def test_a_gater_that_was_removed_is_named():
     net = small()
     net.add_neuron("k")
     net.gate("k", net.edges["a", "h"])
@@ -294,7 +296,10 @@ def test_a_gater_that_was_removed_is_named_and_comes_back_by_name():
         net.forward([1])
     assert "net.ungate(net.edges['a', 'h'])" in str(e.value)
     assert "not ready: synapse 'a' -> 'h' is gated by 'k'" in repr(net)
-    net.add_neuron("k")
+    net.add_neuron("k")  # may mean another one, so it has to be said
+    with pytest.raises(ng.ParameterError, match="'k' that was removed; the 'k' of now is another"):
+        net.forward([1])
+    net.edges["a", "h"].gater = "k"
     net.forward([1])
     assert net.nodes["k"].gated == [net.edges["a", "h"]]
 

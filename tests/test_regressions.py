@@ -421,3 +421,57 @@ def test_long_thin_networks_took_a_round_for_each_neuron():
         range(n - 1), range(1, n), n_neurons=n, inputs=[0], outputs=[n - 1]
     )
     assert net.plan().level.max() == n - 1
+
+
+def test_renaming_in_place_gated_by_whoever_had_the_name_next():
+    net = ng.Network([(0, 1), (1, 2), (0, 3), (2, 3)], seed=0)
+    net.inputs, net.outputs = [0], [3]
+    net.gate(1, net.edges[0, 3])
+    nx.relabel_nodes(net, {1: 5, 0: 1}, copy=False)
+    with pytest.raises(ng.ParameterError, match="1 -> 3 is gated by a neuron 1 that was removed"):
+        net.forward([1])
+    net.edges[1, 3].gater = 5
+    net.forward([1])
+
+
+def test_items_of_a_synapse_find_its_gater_under_a_new_name():
+    net = gated_by_integer()
+    items = net.edges[1, 2].copy()
+    net.relabel({3: 0, 0: 3})
+    net.add_edges_from([(1, 3, {**items, "delay": 1}), (2, 3)])
+    net.add_edges_from([(2, 3, items)])
+    assert net.edges[2, 3].gater == 0
+
+
+def test_cross_entropy_judged_outputs_that_were_not_asked():
+    net = ng.Network([("x", "p"), ("x", "q", {"weight": 5})], seed=0)
+    net.inputs, net.outputs = ["x"], ["p", "q"]
+    net.nodes["q"].activation = "identity"
+    net.forward([1])
+    assert net.backward([1, np.nan], loss="binary_cross_entropy") > 0
+    assert net.nodes["q"].grad == 0
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "matching"])
+def test_losses_too_large_for_float32_warned(loss):
+    net = chain("x", "y", dtype="float32")
+    net.nodes["y"].activation = "identity"
+    net.forward([1])
+    with pytest.raises(ng.NonFiniteError, match="'(squared_error|matching)' has a"):
+        net.backward([1e100], loss=loss)
+
+
+def test_fit_that_fails_in_the_update_left_gradients():
+    net = ng.perceptron(1, 1, activation="identity", seed=0)
+    before = net.gradients
+    with pytest.raises(ng.NonFiniteError, match="training diverged"):
+        net.fit([[1e5]], [[1e5]], optimizer=ng.SGD(1e308))
+    assert (net.gradients == before).all()
+
+
+@pytest.mark.parametrize("edges", [[(1,)], [(1, 2, 5)], [("a", "b", {"delay": -1})]])
+def test_update_raised_whatever_python_raises(edges):
+    net = chain("a", "b")
+    with pytest.raises(ng.NeurographError):
+        net.update(edges=edges, nodes=["z"])
+    assert list(net) == ["a", "b"]

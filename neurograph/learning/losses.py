@@ -97,7 +97,8 @@ class Loss:
         """Return the terms of every sample and step, and whether it was asked anything."""
         asked = ~np.isnan(t)
         filler = np.where(asked, t, 0)
-        value, d_output, d_state = self.terms(out, filler)
+        # What is not asked takes no part, so its output may lie outside the domain.
+        value, d_output, d_state = self.terms(out._replace(y=np.where(asked, out.y, 0.5)), filler)
         value, d_output, d_state = (np.where(asked, a, 0) for a in (value, d_output, d_state))
         return Terms(value.sum(-1), d_output, d_state), asked.any(-1)
 
@@ -283,19 +284,25 @@ def evaluate(loss: str | Loss, out: Outputs, target: np.ndarray, reduction: str)
         raise ParameterError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         terms, asked = get_loss(loss).measure(out, target)
-    for what, array in (("value", terms.value), ("derivative", terms.d_output)):
+        n_asked = int(asked.sum())
+        scale = 1 / max(1, n_asked) if reduction == "mean" else 1.0
+        value, d_output, d_state = (
+            a.astype(out.y.dtype)
+            for a in (terms.value, terms.d_output * scale, terms.d_state * scale)
+        )
+    for what, array in (("value", value), ("derivative", d_output), ("derivative", d_state)):
         if not np.isfinite(array).all():
             b, t = np.argwhere(~np.isfinite(array))[0][:2]
             raise NonFiniteError(
                 f"loss {get_loss(loss).name!r} has a {what} that is not finite at step {t} of"
                 f" sample {b}, where the outputs are {out.y[b, t]}"
             )
-    n_asked = int(asked.sum())
-    scale = 1 / max(1, n_asked) if reduction == "mean" else 1.0
-    d_output, d_state = (
-        (a * scale).astype(out.y.dtype).transpose(1, 2, 0) for a in (terms.d_output, terms.d_state)
+    return Evaluation(
+        float(terms.value.sum() * scale),
+        d_output.transpose(1, 2, 0),
+        d_state.transpose(1, 2, 0),
+        n_asked,
     )
-    return Evaluation(float(terms.value.sum() * scale), d_output, d_state, n_asked)
 
 
 # ---------------------------------------------------------------- one's own
