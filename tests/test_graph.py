@@ -501,6 +501,19 @@ def test_recording():
         net.run([1], state=rec.final_state)
 
 
+def test_a_state_goes_on_after_a_delay_was_changed():
+    """What the longer memory would have held is not known, so it is 0; the rest stays."""
+    net = ng.Network([("x", "y", {"weight": 1, "delay": 1})])
+    net.inputs, net.outputs = ["x"], ["y"]
+    net.nodes["y"].activation = "identity"
+    state = net.run([[[3], [5]]]).final_state
+    net.edges["x", "y"].delay = 2
+    assert net.forward([[[7], [9], [0]]], state=state).ravel().tolist() == [0, 5, 7]
+    state = net.run([[[3], [5]]]).final_state
+    net.edges["x", "y"].delay = 1
+    assert net.forward([[[7]]], state=state).ravel().tolist() == [5]
+
+
 def test_gain_is_shown():
     net = small()
     net.gate("a", net.edges["h", "y"])

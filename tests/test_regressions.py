@@ -190,8 +190,8 @@ def test_a_trace_was_a_writable_view_of_the_tape():
 
 def test_initialize_overwrote_a_memory_that_was_tied():
     net = chain("a", "h")
-    memory = net.add_synapse("h", "h", weight=0.9)
-    net.tie([memory, net.edges["a", "h"]])
+    net.edges["a", "h"].weight = 0.9
+    net.tie([net.edges["a", "h"], net.add_synapse("h", "h")])
     net.initialize()
     assert net.weights.tolist() == [0.9, 0.9]
 
