@@ -126,6 +126,16 @@ class Editing(RuleBasedStateMachine):
             self.model = nx.relabel_nodes(self.model, {1: 4})
             self.inputs = [4 if i == 1 else i for i in self.inputs]
 
+    @rule()
+    def relabel_there_and_back(self):
+        there = {n: ("new", n) for n in self.net}
+        handles, edges = list(self.net.synapses), list(self.net.edges)
+        self.net.relabel(there)
+        assert list(self.net.edges) == [(there[u], there[v]) for u, v in edges]
+        assert [(s.source, s.target) for s in handles] == list(self.net.edges)
+        self.net.relabel({new: old for old, new in there.items()})
+        assert all(a is b for a, b in zip(handles, self.net.synapses, strict=True))
+
     @rule(how=st.sampled_from(COPIES))
     def copy(self, how):
         before = self.net

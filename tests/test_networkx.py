@@ -98,8 +98,7 @@ def test_all_of_networkx_tests_are_run():
         return sum(name.startswith("test") for name, _ in inspect.getmembers(cls))
 
     original = count(test_digraph.TestDiGraph) + count(test_digraph.TestEdgeSubgraph)
-    assert count(TestNetwork) + count(TestNetworkSubgraph) == original
-    assert original >= 84
+    assert count(TestNetwork) + count(TestNetworkSubgraph) == original > 80
 
 
 def gated_and_tied():
