@@ -335,11 +335,14 @@ def elementwise(function: Callable) -> Callable:
         return np.array(values, arrays[0].dtype).reshape(arrays[0].shape)
 
     def apply(*arrays):
+        shape = np.broadcast_shapes(*(np.shape(a) for a in arrays))
+        if math.prod(shape) == 1:  # which math.exp would take for a number, with a warning
+            return apply(*(np.repeat(np.ravel(a), 2) for a in arrays))[:1].reshape(shape)
         try:
             result = np.asarray(function(*arrays))
         except (TypeError, ValueError, ArithmeticError):  # for numbers: `if s > 0`, math.exp
             return one_by_one(*arrays)
-        if result.shape != np.broadcast_shapes(*(np.shape(a) for a in arrays)):
+        if result.shape != shape:
             return one_by_one(*arrays)  # a constant, say
         return result.astype(arrays[0].dtype, copy=False)
 
