@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 
+from neurograph.errors import DetachedError
 from neurograph.table import Column, Handle, Table
 
 __all__ = ["Store"]
@@ -39,7 +41,8 @@ class Store:
     """
 
     def __init__(self, graph: Any, dtype: np.dtype):
-        self.graph, self.dtype, self.token = graph, dtype, next(_tokens)
+        self._graph = weakref.ref(graph)  # so that a graph goes when its last user lets go
+        self.dtype, self.token = dtype, next(_tokens)
         self.neurons = Table(self, graph.node_attr_dict_factory)
         self.synapses = Table(self, graph.edge_attr_dict_factory)
         self.names: list[Hashable] = []
@@ -47,6 +50,17 @@ class Store:
         self.ghosts: dict[Hashable, int] = {}  # names that gate, but never were in the graph
         self.next_port = [0, 0, 0]
         self.version = self.members = self.edits = 0
+
+    @property
+    def graph(self) -> Any:
+        """Whose numbers these are, or `DetachedError` if that network is gone."""
+        graph = self._graph()
+        if graph is None:
+            raise DetachedError(
+                "the network of this neuron or synapse is gone: keep a reference to it as long as"
+                " you ask its neurons for their neighbours"
+            )
+        return graph
 
     def touch(self, column: Column) -> None:
         """Note that a value of this column was changed by the user."""
@@ -96,14 +110,19 @@ class Store:
             self.names.append(name)
         return self.ghosts[name]
 
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_graph": self.graph}
+
     def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state, token=next(_tokens))  # that of another process may be taken
+        # The token of another process may be taken in this one.
+        graph = weakref.ref(state["_graph"])
+        self.__dict__.update(state, _graph=graph, token=next(_tokens))
 
     def copy(self, graph: Any) -> Store:
         """Return the same numbers, ids and names for another graph."""
         twin = object.__new__(Store)
         twin.__dict__.update(self.__dict__)
-        twin.graph, twin.token = graph, next(_tokens)
+        twin._graph, twin.token = weakref.ref(graph), next(_tokens)
         twin.neurons, twin.synapses = self.neurons.copy(twin), self.synapses.copy(twin)
         twin.names, twin.activations = list(self.names), list(self.activations)
         twin.ghosts, twin.next_port = dict(self.ghosts), list(self.next_port)

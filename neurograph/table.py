@@ -358,8 +358,9 @@ class Handle(MutableMapping):
 
     def __deepcopy__(self, memo: dict) -> Any:
         """Return the twin in a network that is being copied too, else the items."""
-        if not self.detached and id(self._home.store.graph) in memo:
-            return self.twin(memo[id(self._home.store.graph)])
+        graph = None if self.detached else self._home.store._graph()
+        if id(graph) in memo:
+            return self.twin(memo[id(graph)])
         return deepcopy(dict(self), memo)
 
     def twin(self, graph: Any) -> Handle:

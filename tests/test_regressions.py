@@ -2,11 +2,13 @@
 
 import copy
 import functools
+import gc
 import itertools
 import json
 import math
 import pickle
 import warnings
+import weakref
 
 import networkx as nx
 import numpy as np
@@ -475,3 +477,22 @@ def test_update_raised_whatever_python_raises(edges):
     with pytest.raises(ng.NeurographError):
         net.update(edges=edges, nodes=["z"])
     assert list(net) == ["a", "b"]
+
+
+def test_a_network_waited_for_the_garbage_collector():
+    gc.disable()
+    try:
+        net = ng.Network(seed=0)  # by verbs: some views of networkx before 3.7 hold their graph
+        a, b = net.add_neuron("a", role="input"), net.add_neuron("b", role="output")
+        net.add_synapse(a, b)
+        net.forward([1])
+        net.backward([1])
+        gone = weakref.ref(net)
+        del net
+        assert gone() is None
+    finally:
+        gc.enable()
+    assert b.bias == 0.0
+    b.bias = 1
+    with pytest.raises(ng.DetachedError, match="the network of this neuron or synapse is gone"):
+        _ = b.incoming
