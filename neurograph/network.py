@@ -204,6 +204,7 @@ class Network(NeuronGraph):
         self.layers[name] = Layer(self, name, [self.nodes[n] for n in names])
         return self.layers[name]
 
+    # Documented where they are written; mypy cannot bind a generic function as a method.
     from_graph = classmethod(conversion.from_graph)  # type: ignore[var-annotated]
     from_arrays = classmethod(conversion.from_arrays)  # type: ignore[var-annotated]
 
