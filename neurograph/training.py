@@ -61,8 +61,8 @@ def seen(recording: Recording) -> Outputs:
     plan, steps = recording.plan, recording.steps
     functions = activations(plan)
     return Outputs(
-        recording._s[1:, plan.outputs].transpose(2, 0, 1),
-        recording._y[-steps:, plan.outputs].transpose(2, 0, 1),
+        recording._s[1:].of(plan.outputs).transpose(2, 0, 1),
+        recording._y[-steps:].of(plan.outputs).transpose(2, 0, 1),
         [functions[j] for j in plan.outputs],
         [plan.name(j) for j in plan.outputs],
     )

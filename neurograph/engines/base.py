@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from neurograph.functions import Activation, get_activation
 from neurograph.graph import NeuronGraph
 from neurograph.schedule import Plan
 
-__all__ = ["Batch", "Engine", "Gradients", "Parameters", "Recording", "State", "Trace"]
+__all__ = ["Batch", "Engine", "Gradients", "Parameters", "Recording", "Signals", "State", "Trace"]
 
 
 class Parameters(NamedTuple):
@@ -88,15 +88,64 @@ class State:
         return State(y, self.s[rows].astype(dtype), self.steps, plan.visits, ids)
 
 
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """One number for every step, neuron and sample.
+
+    The samples are cut into tiles, so that those of a tile lie side by side; behind the last
+    sample there may be copies of it, which nobody sees.
+
+    Attributes
+    ----------
+    array : (steps, tiles, neurons, lanes) array
+    samples : int
+        At most tiles · lanes.
+    """
+
+    array: np.ndarray
+    samples: int
+
+    @classmethod
+    def split(cls, values: np.ndarray, lanes: int) -> Signals:
+        """Cut values of shape (steps, neurons, samples) into tiles of so many lanes.
+
+        >>> Signals.split(np.arange(6.0).reshape(1, 2, 3), 2).array.tolist()
+        [[[[0.0, 1.0], [3.0, 4.0]], [[2.0, 2.0], [5.0, 5.0]]]]
+        """
+        n_samples = values.shape[-1]
+        if n_samples % lanes:
+            pad = [(0, 0), (0, 0), (0, -n_samples % lanes)]
+            values = np.pad(values, pad, "edge")
+        tiled = values.reshape(*values.shape[:2], -1, lanes)
+        return cls(np.ascontiguousarray(tiled.swapaxes(1, 2)), n_samples)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, steps: slice) -> Signals:
+        return Signals(self.array[steps], self.samples)
+
+    def of(self, neurons: Any = slice(None)) -> np.ndarray:
+        """Return (steps, neurons, samples) of some neurons, or (steps, samples) of one."""
+        found = self.array[:, :, neurons]
+        if found.ndim == 4:
+            found = found.swapaxes(1, 2)
+        return found.reshape(*found.shape[:-2], -1)[..., : self.samples]
+
+    def finite(self) -> bool:
+        """Whether every number is."""
+        return bool(np.isfinite(self.array).all())
+
+
 class Gradients(NamedTuple):
     """What a backward pass finds.
 
-    weight : (E+M,), bias : (N,), delta : (T, N, B), inputs : (T, n_in, B)
+    weight : (E+M,), bias : (N,), delta : Signals of T steps, inputs : (T, n_in, B)
     """
 
     weight: np.ndarray
     bias: np.ndarray
-    delta: np.ndarray
+    delta: Signals
     inputs: np.ndarray
 
 
@@ -106,15 +155,15 @@ class Engine(ABC):
     @abstractmethod
     def forward(
         self, plan: Plan, parameters: Parameters, x: np.ndarray, start: State
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[Signals, Signals]:
         """Run T steps of equations (1)-(4) on inputs x (T, n_in, B) from a state.
 
         Returns
         -------
-        s : (1+T, N, B) array
-            States, that of the step before the first included.
-        y : (H+T, N, B) array
-            Outputs, those of the H steps before the first included.
+        states : Signals of 1+T steps
+            That of the step before the first included.
+        outputs : Signals of H+T steps
+            Those of the H steps before the first included.
         """
 
     @abstractmethod
@@ -122,8 +171,8 @@ class Engine(ABC):
         self,
         plan: Plan,
         parameters: Parameters,
-        s: np.ndarray,
-        y: np.ndarray,
+        states: Signals,
+        outputs: Signals,
         steps: int,
         d_output: np.ndarray,
         d_state: np.ndarray,
@@ -132,7 +181,7 @@ class Engine(ABC):
 
         Parameters
         ----------
-        s, y : arrays
+        states, outputs : Signals
             From `forward`.
         steps : int
             Steps since rest when the run began.
@@ -219,11 +268,9 @@ class Recording:
     ((2, 1), (2, 1))
     """
 
-    def __init__(
-        self, plan: Plan, s: np.ndarray, y: np.ndarray, start: State, shape: tuple[int, ...]
-    ):
+    def __init__(self, plan: Plan, s: Signals, y: Signals, start: State, shape: tuple[int, ...]):
         self.plan, self._s, self._y, self._start, self._shape = plan, s, y, start, shape
-        self._delta: np.ndarray | None = None
+        self._delta: Signals | None = None
 
     @property
     def steps(self) -> int:
@@ -233,15 +280,15 @@ class Recording:
     @property
     def outputs(self) -> np.ndarray:
         """Outputs of the output neurons, in the shape in which X was given."""
-        y = self._y[-self.steps :, self.plan.outputs]
+        y = self._y[-self.steps :].of(self.plan.outputs)
         return y.transpose(2, 0, 1).reshape(*self._shape, len(self.plan.outputs))
 
     @property
     def final_state(self) -> State:
         """The state after the last step, for `forward(X, state=...)`."""
-        y = self._y[-self.plan.history :].copy()
+        y = self._y[-self.plan.history :].of().copy()
         steps = self._start.steps + self.steps
-        return State(y, self._s[-1].copy(), steps, self._start.names, self._start.ids)
+        return State(y, self._s[-1:].of()[0].copy(), steps, self._start.names, self._start.ids)
 
     def __getitem__(self, name: Hashable | Neuron) -> Trace:
         name = name.name if isinstance(name, Neuron) else name
@@ -250,12 +297,13 @@ class Recording:
         except (KeyError, TypeError):
             known = suggest(name, self.plan.position)
             raise ParameterError(f"no neuron {name!r} in this recording.{known}") from None
-        delta = None if self._delta is None else _read_only(self._delta[:, j].T)
-        return Trace(_read_only(self._s[1:, j].T), _read_only(self._y[-self.steps :, j].T), delta)
+        delta = None if self._delta is None else _read_only(self._delta.of(j).T)
+        state, output = self._s[1:].of(j).T, self._y[-self.steps :].of(j).T
+        return Trace(_read_only(state), _read_only(output), delta)
 
     def __repr__(self) -> str:
         return (
-            f"<Recording of {self.plan.n_neurons} neurons, {self._s.shape[2]} samples,"
+            f"<Recording of {self.plan.n_neurons} neurons, {self._s.samples} samples,"
             f" {self.steps} steps>"
         )
 
@@ -293,12 +341,12 @@ def record(
             f"not enough memory to keep {shape[0]} steps (delays included) of {shape[1]} neurons"
             f" for {shape[2]} samples"
         ) from None
-    finite = np.isfinite(s[1:]) & np.isfinite(y[-len(s) + 1 :])
-    if not finite.all():
-        t, j, b = np.argwhere(~finite)[0]
+    if not (s.finite() and y.finite()):
+        state, output = s[1:].of(), y[plan.history :].of()
+        t, j, b = np.argwhere(~(np.isfinite(state) & np.isfinite(output)))[0]
         raise NonFiniteError(
-            f"neuron {plan.name(j)!r} has state {s[t + 1, j, b]} and output"
-            f" {y[plan.history + t, j, b]} at step {t} of sample {b};"
+            f"neuron {plan.name(j)!r} has state {state[t, j, b]} and output {output[t, j, b]}"
+            f" at step {t} of sample {b};"
             " weights or inputs are too large, or a loop amplifies"
         )
     return Recording(plan, s, y, start, batch.shape)
@@ -308,8 +356,9 @@ def show(graph: NeuronGraph, recording: Recording) -> None:
     """Write the last step of the last sample where users look: state, output, gain."""
     store, plan = graph._store, recording.plan
     last = plan.history + recording.steps - 1
-    store.neurons.array("state")[:] = recording._s[-1, :, -1]
-    store.neurons.array("output")[:] = recording._y[last, :, -1]
+    y = recording._y.of()[..., -1]
+    store.neurons.array("state")[:] = recording._s[-1:].of()[0, :, -1]
+    store.neurons.array("output")[:] = y[last]
     if plan.gater.size or "gain" in store.synapses.arrays:
         gain = store.synapses.array("gain")
         gain[:] = 1
@@ -317,10 +366,10 @@ def show(graph: NeuronGraph, recording: Recording) -> None:
         step = last - plan.gate_delay[gated].astype(np.int64) if len(gated) else gated
         first = plan.history - recording._start.steps  # where the first step since rest is
         acts = step >= first
-        gain[gated[acts]] = recording._y[step[acts], plan.gater[gated[acts]], -1]
+        gain[gated[acts]] = y[step[acts], plan.gater[gated[acts]]]
 
 
 def show_delta(graph: NeuronGraph, recording: Recording) -> None:
     """Write the deltas of the last step of the last sample where users look."""
     if recording._delta is not None:
-        graph._store.neurons.array("delta")[:] = recording._delta[-1, :, -1]
+        graph._store.neurons.array("delta")[:] = recording._delta[-1:].of()[0, :, -1]

@@ -200,8 +200,6 @@ BUILTIN = {
 # ---------------------------------------------------------------- C functions
 
 
-
-
 @cache
 def address(activation: Activation, dtype: np.dtype) -> tuple[int, int]:
     """Return where the C functions of an activation are, for float64 or float32.

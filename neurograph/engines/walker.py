@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from neurograph.engines.base import Engine, Gradients, Parameters, State, activations
+from neurograph.engines.base import Engine, Gradients, Parameters, Signals, State, activations
 from neurograph.schedule import NONE, Plan
 
 __all__ = ["Walker"]
@@ -25,7 +25,7 @@ class Walker(Engine):
 
     def forward(
         self, plan: Plan, parameters: Parameters, x: np.ndarray, start: State
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[Signals, Signals]:
         """Run equations (1)-(4); see `Engine.forward`."""
         n_steps, _, n_samples = x.shape
         h, f = plan.history, activations(plan)
@@ -49,26 +49,27 @@ class Walker(Engine):
                         total += gain(e, t) * w[e] * y[h + t - d, i]  # (2)
                     s[1 + t, j] = total
                     y[h + t, j] = f[j](total)  # (3)
-        return s, y
+        return Signals(s[:, None], n_samples), Signals(y[:, None], n_samples)
 
     def backward(
         self,
         plan: Plan,
         parameters: Parameters,
-        s: np.ndarray,
-        y: np.ndarray,
+        states: Signals,
+        outputs: Signals,
         steps: int,
         d_output: np.ndarray,
         d_state: np.ndarray,
     ) -> Gradients:
         """Run equations (5)-(7); see `Engine.backward`."""
         n_steps, _, n_samples = d_output.shape
+        s, y = states.of(), outputs.of()
         h, f = plan.history, activations(plan)
         w = parameters.weight.tolist()
         gain = _gain(plan, y, steps)
         visits = _visits(plan)
         inputs = {j: i for i, j in enumerate(plan.inputs.tolist())}
-        outputs = {j: i for i, j in enumerate(plan.outputs.tolist())}
+        asked = {j: i for i, j in enumerate(plan.outputs.tolist())}
         delta = np.zeros((n_steps, plan.n_neurons, n_samples), s.dtype)
         d_input = np.zeros((n_steps, len(inputs), n_samples), s.dtype)
 
@@ -76,8 +77,8 @@ class Walker(Engine):
             for t in reversed(range(n_steps)):
                 for j, (memory, _, outgoing, gated) in reversed(list(enumerate(visits))):
                     epsilon = np.zeros(n_samples, s.dtype)  # (5), ∂L/∂y_j(t)
-                    if j in outputs:
-                        epsilon += d_output[t, outputs[j]]
+                    if j in asked:
+                        epsilon += d_output[t, asked[j]]
                     for e, m, d in outgoing:
                         if t + d < n_steps:
                             epsilon += gain(e, t + d) * w[e] * delta[t + d, m]
@@ -90,8 +91,8 @@ class Walker(Engine):
                         d_input[t, inputs[j]] = epsilon
                         continue
                     delta[t, j] = f[j].derivative(s[1 + t, j]) * epsilon  # (6)
-                    if j in outputs:
-                        delta[t, j] += d_state[t, outputs[j]]
+                    if j in asked:
+                        delta[t, j] += d_state[t, asked[j]]
                     if memory is not None and t + 1 < n_steps:
                         delta[t, j] += gain(memory, t + 1) * w[memory] * delta[t + 1, j]
 
@@ -102,7 +103,8 @@ class Walker(Engine):
                         d_weight[e] += (delta[t, j] * gain(e, t) * y[h + t - d, i]).sum()
                     if memory is not None:
                         d_weight[memory] += (delta[t, j] * gain(memory, t) * s[t, j]).sum()
-            return Gradients(d_weight, delta.sum(axis=(0, 2)), delta, d_input)
+            d_bias = delta.sum(axis=(0, 2))
+            return Gradients(d_weight, d_bias, Signals(delta[:, None], n_samples), d_input)
 
 
 def _gain(plan: Plan, y: np.ndarray, steps: int) -> Callable:

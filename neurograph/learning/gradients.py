@@ -50,13 +50,12 @@ def _require_finite(plan: Plan, found: Gradients) -> None:
     """Raise unless all gradients are finite numbers; name where the first was not, backwards."""
     if all(np.isfinite(a).all() for a in (found.weight, found.bias, found.inputs)):
         return
-    wrong = ~np.isfinite(found.delta[::-1, ::-1])
+    delta = found.delta.of()
+    wrong = ~np.isfinite(delta[::-1, ::-1])
     if wrong.any():
         t, j, b = np.argwhere(wrong)[0]
         t, j = len(wrong) - 1 - t, plan.n_neurons - 1 - j
-        where = (
-            f"delta of neuron {plan.name(j)!r} is {found.delta[t, j, b]} at step {t} of sample {b}"
-        )
+        where = f"delta of neuron {plan.name(j)!r} is {delta[t, j, b]} at step {t} of sample {b}"
     else:
         where = "a sum of finite terms is too large"
     raise NonFiniteError(f"the gradient is not finite: {where}; the columns grad are unchanged")

@@ -1,0 +1,902 @@
+"""The loops of the compiled engine, equations (1)-(7) over a `Program`.
+
+Arrays are flat. States, outputs and deltas are (steps, tiles, neurons, lanes): the samples of a
+batch are cut into tiles of `lanes` samples, side by side in a vector. `p` is the packed
+program (see `neurograph.engines.program`), `w`, `b` the weights and biases, rows of the store.
+`lanes` and `width` are constants of a compiled kernel: samples in a tile, and numbers in a
+vector that runs along synapses.
+
+A kernel never sees an index that `check(plan)` did not. Sums have one order, whatever the
+number of threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numba import literally, njit
+
+from neurograph.engines.vectors import add, at, call, cast, load, mad, mul, put, splat, store, total
+
+# Error model and rounding of every kernel; see `vectors.FAST`.
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+INLINE = {**OPTIONS, "forceinline": True}
+
+NONE = 2**32 - 1
+
+# What a program begins with: sizes, then where each of its parts begins.
+SIZES = (
+    "neurons synapses history inputs outputs stages blocks gates memories ties lead reads_inputs"
+).split()
+PARTS = (
+    "indptr source delay kind first last out_indptr out_synapse out_target out_kind memory"
+    " gater late gated_indptr gated gated_target stage run_indptr run code port input output tie_indptr tie"
+    " block_indptr block_row block_end block_source block_size block_delay block_column"
+).split()
+(NEURONS, SYNAPSES, HISTORY, N_INPUTS, N_OUTPUTS, STAGES, BLOCKS, GATES, MEMORIES, TIES, LEAD,
+ READS_INPUTS) = range(len(SIZES))  # fmt: skip
+(INDPTR, SOURCE, DELAY, KIND, FIRST, LAST, OUT_INDPTR, OUT_SYNAPSE, OUT_TARGET, OUT_KIND, MEMORY,
+ GATER, LATE, GATED_INDPTR, GATED, GATED_TARGET, STAGE, RUN_INDPTR, RUN, CODE, PORT, INPUT, OUTPUT,
+ TIE_INDPTR, TIE, BLOCK_INDPTR, BLOCK_ROW, BLOCK_END, BLOCK_SOURCE, BLOCK_SIZE,
+ BLOCK_DELAY, BLOCK_COLUMN) = range(len(SIZES), len(SIZES) + len(PARTS))  # fmt: skip
+
+
+class Run(NamedTuple):
+    """The arrays of a run, flat; T steps after H of history, K tiles, N neurons, L lanes.
+
+    s : (1+T, K, N, L), y : (H+T, K, N, L), delta : (T, K, N, L)
+    d_output, d_state : (T, K, n_out, L), d_input : (T, K, n_in, L)
+    eps : (N, L)            what blocks send back within a step
+    slope : (2, N, L)       f'(s), and room
+    out_w : (E,)            weights in the order in which they are read backwards
+    pack, off : (L, largest block), (L,)    a block's sources, sample by sample
+    x, row : inputs as users gave them, and where the sample of each lane begins; or empty
+    """
+
+    s: Any
+    y: Any
+    delta: Any
+    d_output: Any
+    d_state: Any
+    d_input: Any
+    eps: Any
+    slope: Any
+    out_w: Any
+    pack: Any
+    off: Any
+    x: Any
+    row: Any
+
+
+class Span(NamedTuple):
+    """Which part of a run: tile k of K, all T steps, samples in this tile, steps since rest."""
+
+    k: int
+    tiles: int
+    steps: int
+    valid: int
+    since: int
+
+
+@njit(**INLINE)
+def get(p, part, i):
+    """Return entry i of a part of the program."""
+    return at(p, at(p, part) + i)
+
+
+# ---------------------------------------------------------------- sums over synapses
+
+
+@njit(**INLINE)
+def gather(p, w, x, plane, e0, e1, acc, lanes):
+    """Add Σ w_e x_source(e) over synapses e0:e1, which all read one step, to `acc`."""
+    source = at(p, SOURCE)
+    for e in range(e0, e1):
+        acc = mad(splat(at(w, e), lanes), load(x, plane + at(p, source + e) * lanes, lanes), acc)
+    return acc
+
+
+@njit(**INLINE)
+def dot(a, a0, x, x0, n, width):
+    """Return Σ a[a0 + i] x[x0 + i] over n neighbours."""
+    acc = splat(cast(a, 0), width)
+    whole = n - n % width
+    for i in range(0, whole, width):
+        acc = mad(load(a, a0 + i, width), load(x, x0 + i, width), acc)
+    result = total(acc)
+    for i in range(whole, n):
+        result += at(a, a0 + i) * at(x, x0 + i)
+    return result
+
+
+@njit(**INLINE)
+def axpy(c, a, a0, x, x0, n, width):
+    """Add c a[a0 + i] to x[x0 + i] for n neighbours."""
+    many = splat(c, width)
+    whole = n - n % width
+    for i in range(0, whole, width):
+        store(x, x0 + i, mad(many, load(a, a0 + i, width), load(x, x0 + i, width)))
+    for i in range(whole, n):
+        put(x, x0 + i, at(x, x0 + i) + c * at(a, a0 + i))
+
+
+@njit(**INLINE)
+def gain(p, y, e, t, plane, z, lanes):
+    """Return γ_e(t), equation (1), for a gated synapse; `plane` is where y(t) begins."""
+    late = get(p, LATE, e)
+    if z.since + t < late:
+        return splat(cast(y, 1), lanes)
+    row = at(p, NEURONS) * lanes
+    return load(y, plane - late * z.tiles * row + get(p, GATER, e) * lanes, lanes)
+
+
+# ---------------------------------------------------------------- forward
+
+
+@njit(**INLINE)
+def forward_rows(p, w, b, table, run, z, t, stage, lo, hi, kept, lanes, width):
+    """Fill rows lo:hi of a stage at step t, equations (1)-(3); `kept` keeps the slopes, too."""
+    s, y = run.s, run.y
+    row = at(p, NEURONS) * lanes
+    step = z.tiles * row
+    now = at(p, HISTORY) * step + t * step + z.k * row  # y(t)
+    before = t * step + z.k * row  # s(t - 1)
+    here = before + step  # s(t)
+    blocks, gates, memories = at(p, BLOCKS), at(p, GATES), at(p, MEMORIES)
+    if blocks and lanes > 1:
+        forward_blocks(p, w, run, z, t, stage, lo, hi, now, here, lanes, width)
+    for r in range(get(p, RUN_INDPTR, stage), get(p, RUN_INDPTR, stage + 1)):
+        code = get(p, CODE, r)
+        j0, j1 = max(lo, get(p, RUN, r)), min(hi, get(p, RUN, r + 1))
+        if code == NONE or j0 >= j1:
+            continue  # (4)
+        for j in range(j0, j1):
+            acc = splat(at(b, j), lanes)
+            e0, e1, kind = get(p, INDPTR, j), get(p, INDPTR, j + 1), get(p, KIND, j)
+            plane = now - kind * step
+            if kind == NONE:
+                acc = add(acc, mixed(p, w, y, j, t, now, z, lanes))
+            elif blocks:
+                f0, f1 = get(p, FIRST, j), get(p, LAST, j)
+                if f0 < f1:
+                    if lanes > 1:
+                        acc = add(acc, load(s, here + j * lanes, lanes))
+                    else:
+                        x0 = plane + get(p, SOURCE, f0)
+                        acc = add(acc, splat(dot(w, f0, y, x0, f1 - f0, width), lanes))
+                acc = gather(p, w, y, plane, e0, f0, acc, lanes)
+                acc = gather(p, w, y, plane, f1, e1, acc, lanes)
+            else:
+                acc = gather(p, w, y, plane, e0, e1, acc, lanes)
+            if memories:
+                e = get(p, MEMORY, j)
+                if e != NONE:
+                    term = mul(splat(at(w, e), lanes), load(s, before + j * lanes, lanes))
+                    if gates and get(p, GATER, e) != NONE:
+                        term = mul(term, gain(p, y, e, t, now, z, lanes))
+                    acc = add(acc, term)
+            store(s, here + j * lanes, acc)
+        call(at(table, 2 * code + kept), s, here + j0 * lanes, y, now + j0 * lanes, run.slope,
+             j0 * lanes, (j1 - j0) * lanes)  # fmt: skip
+
+
+@njit(**OPTIONS)
+def mixed(p, w, y, j, t, now, z, lanes):
+    """Return Σ γ w y of a row whose synapses differ in delay, or are gated, equation (2)."""
+    lanes = literally(lanes)
+    step = z.tiles * at(p, NEURONS) * lanes
+    acc = splat(cast(w, 0), lanes)
+    for e in range(get(p, INDPTR, j), get(p, INDPTR, j + 1)):
+        x = load(y, now - get(p, DELAY, e) * step + get(p, SOURCE, e) * lanes, lanes)
+        term = mul(splat(at(w, e), lanes), x)
+        if at(p, GATES) and get(p, GATER, e) != NONE:
+            term = mul(term, gain(p, y, e, t, now, z, lanes))
+        acc = add(acc, term)
+    return acc
+
+
+@njit(**OPTIONS)
+def forward_blocks(p, w, run, z, t, stage, lo, hi, now, here, lanes, width):
+    """Put what rows lo:hi get from the dense blocks of a stage into their states."""
+    lanes, width = literally(lanes), literally(width)
+    step = z.tiles * at(p, NEURONS) * lanes
+    for q in range(get(p, BLOCK_INDPTR, stage), get(p, BLOCK_INDPTR, stage + 1)):
+        r0, r1 = max(lo, get(p, BLOCK_ROW, q)), min(hi, get(p, BLOCK_END, q))
+        if r0 < r1:
+            plane = now - get(p, BLOCK_DELAY, q) * step
+            if from_x(p, run, z, t, q):
+                products(p, w, r0, r1, q, run.x, run, z, here, lanes, width)
+            else:
+                transpose(p, run, z, q, plane, lanes)
+                products(p, w, r0, r1, q, run.pack, run, z, here, lanes, width)
+
+
+@njit(**OPTIONS)
+def forward_steps(p, w, b, table, run, z, t0, t1, kept, lanes, width):
+    """Run steps t0:t1, all stages."""
+    lanes, width = literally(lanes), literally(width)
+    n = at(p, NEURONS)
+    for t in range(t0, t1):
+        for stage in range(at(p, STAGES)):
+            forward_rows(p, w, b, table, run, z, t, stage, 0, n, kept, lanes, width)
+
+
+# ---------------------------------------------------------------- backward
+
+
+@njit(**INLINE)
+def backward_rows(p, w, table, run, z, t, stage, lo, hi, kept, want, lanes, width):
+    """Fill δ(t) of rows lo:hi of a stage, equations (5) and (6), from what their neurons reach.
+
+    `kept`: the slopes are known; `want`: ∂L/∂x too.
+    """
+    s, y, delta, slope = run.s, run.y, run.delta, run.slope
+    n = at(p, NEURONS)
+    row = n * lanes
+    step = z.tiles * row
+    here = t * step + z.k * row  # δ(t); s(t) is one step on
+    now = at(p, HISTORY) * step + here
+    blocks, gates, memories = at(p, BLOCKS), at(p, GATES), at(p, MEMORIES)
+    for r in range(get(p, RUN_INDPTR, stage), get(p, RUN_INDPTR, stage + 1)):
+        code = get(p, CODE, r)
+        j0, j1 = max(lo, get(p, RUN, r)), min(hi, get(p, RUN, r + 1))
+        if j0 >= j1 or (code == NONE and not want):
+            continue
+        if code != NONE and not kept:
+            call(at(table, 2 * code + 1), s, here + step + j0 * lanes, slope, row + j0 * lanes,
+                 slope, j0 * lanes, (j1 - j0) * lanes)  # fmt: skip
+        for j in range(j0, j1):
+            acc = load(run.eps, j * lanes, lanes) if blocks else splat(cast(y, 0), lanes)
+            out = n - 1 - j
+            kind = get(p, OUT_KIND, out)
+            if kind == NONE:
+                acc = add(acc, sent(p, w, run, out, t, z, lanes))
+            elif t + kind < z.steps:
+                plane, target = here + kind * step, at(p, OUT_TARGET)
+                for q in range(get(p, OUT_INDPTR, out), get(p, OUT_INDPTR, out + 1)):
+                    d = load(delta, plane + at(p, target + q) * lanes, lanes)
+                    acc = mad(splat(at(run.out_w, q), lanes), d, acc)
+            if gates:
+                acc = add(acc, gated(p, w, run, j, t, z, lanes))
+            port = get(p, PORT, j)
+            if code == NONE:
+                store(run.d_input, ((t * z.tiles + z.k) * at(p, N_INPUTS) + port) * lanes, acc)
+                continue
+            o = ((t * z.tiles + z.k) * at(p, N_OUTPUTS) + port) * lanes
+            if port != NONE:
+                acc = add(acc, load(run.d_output, o, lanes))
+            acc = mul(acc, load(slope, j * lanes, lanes))
+            if port != NONE:
+                acc = add(acc, load(run.d_state, o, lanes))
+            if memories and t + 1 < z.steps:
+                e = get(p, MEMORY, j)
+                if e != NONE:
+                    term = mul(splat(at(w, e), lanes), load(delta, here + step + j * lanes, lanes))
+                    if gates and get(p, GATER, e) != NONE:
+                        term = mul(term, gain(p, y, e, t + 1, now + step, z, lanes))
+                    acc = add(acc, term)
+            store(delta, here + j * lanes, acc)
+
+
+@njit(**OPTIONS)
+def sent(p, w, run, out, t, z, lanes):
+    """Return Σ γ w δ over synapses that leave a neuron with different delays, or gated."""
+    lanes = literally(lanes)
+    row = at(p, NEURONS) * lanes
+    acc = splat(cast(w, 0), lanes)
+    for q in range(get(p, OUT_INDPTR, out), get(p, OUT_INDPTR, out + 1)):
+        e = get(p, OUT_SYNAPSE, q)
+        u = t + get(p, DELAY, e)
+        if u < z.steps:
+            plane = (u * z.tiles + z.k) * row
+            d = load(run.delta, plane + get(p, OUT_TARGET, q) * lanes, lanes)
+            term = mul(splat(at(w, e), lanes), d)
+            if at(p, GATES) and get(p, GATER, e) != NONE:
+                now = plane + at(p, HISTORY) * z.tiles * row
+                term = mul(term, gain(p, run.y, e, u, now, z, lanes))
+            acc = add(acc, term)
+    return acc
+
+
+@njit(**OPTIONS)
+def gated(p, w, run, j, t, z, lanes):
+    """Return Σ w x δ over synapses gated by j, the last two sums of equation (5)."""
+    lanes = literally(lanes)
+    row = at(p, NEURONS) * lanes
+    n_synapses = at(p, SYNAPSES)
+    acc = splat(cast(w, 0), lanes)
+    for q in range(get(p, GATED_INDPTR, j), get(p, GATED_INDPTR, j + 1)):
+        e = get(p, GATED, q)
+        u = t + get(p, LATE, e)
+        if u < z.steps:
+            target = get(p, GATED_TARGET, q)
+            if e >= n_synapses:
+                x = load(run.s, (u * z.tiles + z.k) * row + target * lanes, lanes)
+            else:
+                v = at(p, HISTORY) + u - get(p, DELAY, e)
+                x = load(run.y, (v * z.tiles + z.k) * row + get(p, SOURCE, e) * lanes, lanes)
+            d = load(run.delta, (u * z.tiles + z.k) * row + target * lanes, lanes)
+            acc = add(acc, mul(mul(splat(at(w, e), lanes), x), d))
+    return acc
+
+
+@njit(**OPTIONS)
+def backward_steps(p, w, table, run, z, t0, t1, kept, want, lanes, width):
+    """Run steps t1-1 … t0 backwards, all stages."""
+    lanes, width = literally(lanes), literally(width)
+    n = at(p, NEURONS)
+    for t in range(t1 - 1, t0 - 1, -1):
+        if at(p, BLOCKS):
+            for i in range(n * lanes):
+                put(run.eps, i, cast(run.y, 0))
+            for stage in range(at(p, STAGES)):
+                push(p, w, run, z, t, stage, True, want, lanes, width)
+        for stage in range(at(p, STAGES) - 1, -1, -1):
+            backward_rows(p, w, table, run, z, t, stage, 0, n, kept, want, lanes, width)
+            if at(p, BLOCKS):
+                push(p, w, run, z, t, stage, False, want, lanes, width)
+
+
+@njit(**OPTIONS)
+def push(p, w, run, z, t, stage, delayed, want, lanes, width):
+    """Add what the blocks of a stage send back to `eps`: those with a delay, or those without."""
+    lanes, width = literally(lanes), literally(width)
+    row = at(p, NEURONS) * lanes
+    for q in range(get(p, BLOCK_INDPTR, stage), get(p, BLOCK_INDPTR, stage + 1)):
+        i0, size, d = get(p, BLOCK_SOURCE, q), get(p, BLOCK_SIZE, q), get(p, BLOCK_DELAY, q)
+        if (d > 0) != delayed or t + d >= z.steps or not (want or i0 + size > at(p, LEAD)):
+            continue
+        r0, r1 = get(p, BLOCK_ROW, q), get(p, BLOCK_END, q)
+        plane = ((t + d) * z.tiles + z.k) * row
+        if lanes == 1:
+            for j in range(r0, r1):
+                axpy(at(run.delta, plane + j), w, get(p, FIRST, j), run.eps, i0, size, width)
+            continue
+        for i in range(z.valid * size):
+            put(run.pack, i, cast(w, 0))
+        for j in range(r0, r1):
+            e = get(p, FIRST, j)
+            for l in range(z.valid):
+                d = at(run.delta, plane + j * lanes + l)
+                axpy(d, w, e, run.pack, l * size, size, width)
+        for i in range(size):
+            for l in range(z.valid):
+                o = (i0 + i) * lanes + l
+                put(run.eps, o, at(run.eps, o) + at(run.pack, l * size + i))
+
+
+@njit(**OPTIONS)
+def permute(p, w, run, q0, q1):
+    """Copy weights into the order in which `backward_rows` streams them."""
+    for q in range(q0, q1):
+        put(run.out_w, q, at(w, get(p, OUT_SYNAPSE, q)))
+
+
+# ---------------------------------------------------------------- gradients
+
+
+@njit(**OPTIONS)
+def gradient_rows(p, gw, gb, run, z, lo, hi, more, lanes, width):
+    """Find ∂L/∂w and ∂L/∂b of rows lo:hi from a tile, equation (7); `more` adds them up.
+
+    Every synapse has its own sum, so rows can be shared out among threads.
+    """
+    lanes, width = literally(lanes), literally(width)
+    s, y, delta = run.s, run.y, run.delta
+    row = at(p, NEURONS) * lanes
+    step = z.tiles * row
+    first = at(p, HISTORY) * step + z.k * row  # y(0)
+    blocks, gates = at(p, BLOCKS), at(p, GATES)
+    for j in range(lo, hi):
+        d0 = z.k * row + j * lanes
+        acc = splat(cast(y, 0), lanes)
+        for t in range(z.steps):
+            acc = add(acc, load(delta, d0 + t * step, lanes))
+        collect(gb, j, total(acc), more)
+        e0, e1, kind = get(p, INDPTR, j), get(p, INDPTR, j + 1), get(p, KIND, j)
+        f0 = f1 = e1
+        if blocks:
+            f0, f1 = get(p, FIRST, j), get(p, LAST, j)
+            if lanes == 1 and f0 < f1:
+                gradient_run(p, gw, run, z, j, f0, f1, more, width)
+        for half in range(2):
+            for e in range(e0 if half == 0 else f1, f0 if half == 0 else e1):
+                x0 = first + get(p, SOURCE, e) * lanes
+                x0 -= (kind if kind != NONE else get(p, DELAY, e)) * step
+                if kind == NONE and gates and get(p, GATER, e) != NONE:
+                    found = gradient_gated(p, run, z, e, d0, y, x0, lanes)
+                else:
+                    acc = mul(load(delta, d0, lanes), load(y, x0, lanes))
+                    for t in range(1, z.steps):
+                        d = load(delta, d0 + t * step, lanes)
+                        acc = mad(d, load(y, x0 + t * step, lanes), acc)
+                    found = total(acc)
+                collect(gw, e, found, more)
+        if at(p, MEMORIES):
+            e = get(p, MEMORY, j)
+            if e != NONE:
+                collect(gw, e, gradient_gated(p, run, z, e, d0, s, d0, lanes), more)
+    if blocks and lanes > 1:
+        gradient_blocks(p, gw, run, z, lo, hi, more, lanes, width)
+
+
+@njit(**INLINE)
+def collect(g, i, found, more):
+    """Write a sum, or add it to what is there."""
+    put(g, i, found + at(g, i) if more else found)
+
+
+@njit(**OPTIONS)
+def gradient_gated(p, run, z, e, d0, x, x0, lanes):
+    """Return Σ_t δ(t) γ_e(t) x(t) of one synapse, gated or not."""
+    lanes = literally(lanes)
+    row = at(p, NEURONS) * lanes
+    step = z.tiles * row
+    first = at(p, HISTORY) * step + z.k * row
+    acc = splat(cast(x, 0), lanes)
+    for t in range(z.steps):
+        term = load(x, x0 + t * step, lanes)
+        if at(p, GATES) and get(p, GATER, e) != NONE:
+            term = mul(term, gain(p, run.y, e, t, first + t * step, z, lanes))
+        acc = mad(load(run.delta, d0 + t * step, lanes), term, acc)
+    return total(acc)
+
+
+@njit(**OPTIONS)
+def gradient_run(p, gw, run, z, j, f0, f1, more, width):
+    """Find ∂L/∂w of the block's synapses f0:f1 of row j, one lane."""
+    width = literally(width)
+    row = at(p, NEURONS)
+    step = z.tiles * row
+    x0 = (at(p, HISTORY) - get(p, KIND, j)) * step + z.k * row + get(p, SOURCE, f0)
+    if not more:
+        for e in range(f0, f1):
+            put(gw, e, cast(run.y, 0))
+    for t in range(z.steps):
+        d = at(run.delta, t * step + z.k * row + j)
+        axpy(d, run.y, x0 + t * step, gw, f0, f1 - f0, width)
+
+
+@njit(**OPTIONS)
+def gradient_blocks(p, gw, run, z, lo, hi, more, lanes, width):
+    """Find ∂L/∂w of the dense blocks in rows lo:hi."""
+    lanes, width = literally(lanes), literally(width)
+    row = at(p, NEURONS) * lanes
+    step = z.tiles * row
+    for q in range(get(p, BLOCK_INDPTR, at(p, STAGES))):
+        r0, r1 = max(lo, get(p, BLOCK_ROW, q)), min(hi, get(p, BLOCK_END, q))
+        if r0 >= r1:
+            continue
+        for t in range(z.steps):
+            here = t * step + z.k * row
+            again = more or t > 0
+            if from_x(p, run, z, t, q):
+                outer(p, gw, r0, r1, q, run.x, run, z, here, again, lanes, width)
+            else:
+                plane = here + (at(p, HISTORY) - get(p, BLOCK_DELAY, q)) * step
+                transpose(p, run, z, q, plane, lanes)
+                outer(p, gw, r0, r1, q, run.pack, run, z, here, again, lanes, width)
+
+
+# ---------------------------------------------------------------- dense blocks
+
+
+@njit(**OPTIONS)
+def from_x(p, run, z, t, q):
+    """Whether a block's sources are columns of x at this step; if so, set `off`."""
+    column = get(p, BLOCK_COLUMN, q)
+    if len(run.x) == 0 or column == NONE or get(p, BLOCK_DELAY, q) > 0:
+        return False
+    for l in range(z.valid):
+        put(run.off, l, at(run.row, l) + t * at(p, N_INPUTS) + column)
+    return True
+
+
+@njit(**OPTIONS)
+def transpose(p, run, z, q, plane, lanes):
+    """Copy a block's sources, from y at `plane`, into `pack`, sample by sample; set `off`."""
+    size = get(p, BLOCK_SIZE, q)
+    begin = plane + get(p, BLOCK_SOURCE, q) * lanes
+    for l in range(z.valid):
+        put(run.off, l, l * size)
+    for i in range(size):
+        for l in range(z.valid):
+            put(run.pack, l * size + i, at(run.y, begin + i * lanes + l))
+
+
+@njit(**OPTIONS)
+def products(p, w, r0, r1, q, x, run, z, plane, lanes, width):
+    """Fill s[j, l] = Σ_i w_ji x[off[l] + i] for rows r0:r1 of a block, two rows at a time."""
+    lanes, width = literally(lanes), literally(width)
+    s, off, valid, size = run.s, run.off, z.valid, get(p, BLOCK_SIZE, q)
+    whole = size - size % width
+    zero = splat(cast(w, 0), width)
+    for j in range(r0, r1, 2):
+        k = min(j + 1, r1 - 1)
+        e, f = get(p, FIRST, j), get(p, FIRST, k)
+        sj, sk = plane + j * lanes, plane + k * lanes
+        many = valid - valid % 5
+        for l in range(0, many, 5):
+            o0, o1, o2 = at(off, l), at(off, l + 1), at(off, l + 2)
+            o3, o4 = at(off, l + 3), at(off, l + 4)
+            a0 = a1 = a2 = a3 = a4 = b0 = b1 = b2 = b3 = b4 = zero
+            for i in range(0, whole, width):
+                u, v = load(w, e + i, width), load(w, f + i, width)
+                x0, x1 = load(x, o0 + i, width), load(x, o1 + i, width)
+                a0, b0, a1, b1 = mad(u, x0, a0), mad(v, x0, b0), mad(u, x1, a1), mad(v, x1, b1)
+                x2, x3 = load(x, o2 + i, width), load(x, o3 + i, width)
+                a2, b2, a3, b3 = mad(u, x2, a2), mad(v, x2, b2), mad(u, x3, a3), mad(v, x3, b3)
+                x4 = load(x, o4 + i, width)
+                a4, b4 = mad(u, x4, a4), mad(v, x4, b4)
+            c0, c1, c2, c3, c4 = total(a0), total(a1), total(a2), total(a3), total(a4)
+            g0, g1, g2, g3, g4 = total(b0), total(b1), total(b2), total(b3), total(b4)
+            for i in range(whole, size):
+                m, n = at(w, e + i), at(w, f + i)
+                c0, g0 = c0 + m * at(x, o0 + i), g0 + n * at(x, o0 + i)
+                c1, g1 = c1 + m * at(x, o1 + i), g1 + n * at(x, o1 + i)
+                c2, g2 = c2 + m * at(x, o2 + i), g2 + n * at(x, o2 + i)
+                c3, g3 = c3 + m * at(x, o3 + i), g3 + n * at(x, o3 + i)
+                c4, g4 = c4 + m * at(x, o4 + i), g4 + n * at(x, o4 + i)
+            put(s, sj + l, c0), put(s, sj + l + 1, c1), put(s, sj + l + 2, c2)
+            put(s, sj + l + 3, c3), put(s, sj + l + 4, c4)
+            put(s, sk + l, g0), put(s, sk + l + 1, g1), put(s, sk + l + 2, g2)
+            put(s, sk + l + 3, g3), put(s, sk + l + 4, g4)
+        for l in range(many, valid):
+            o0 = at(off, l)
+            a0 = b0 = zero
+            for i in range(0, whole, width):
+                x0 = load(x, o0 + i, width)
+                a0, b0 = mad(load(w, e + i, width), x0, a0), mad(load(w, f + i, width), x0, b0)
+            c0, g0 = total(a0), total(b0)
+            for i in range(whole, size):
+                c0 += at(w, e + i) * at(x, o0 + i)
+                g0 += at(w, f + i) * at(x, o0 + i)
+            put(s, sj + l, c0), put(s, sk + l, g0)
+        for l in range(valid, lanes):  # no sample, but still numbers
+            put(s, sj + l, at(s, sj)), put(s, sk + l, at(s, sk))
+
+
+@njit(**OPTIONS)
+def outer(p, gw, r0, r1, q, x, run, z, plane, more, lanes, width):
+    """Fill (or add to) ∂L/∂w_ji = Σ_l δ[j, l] x[off[l] + i] for rows r0:r1 of a block."""
+    lanes, width = literally(lanes), literally(width)
+    delta, off, valid, size = run.delta, run.off, z.valid, get(p, BLOCK_SIZE, q)
+    quads = size - size % (4 * width)
+    whole = size - size % width
+    zero = splat(cast(gw, 0), width)
+    none = cast(gw, 0)
+    for j in range(r0, r1):
+        e = get(p, FIRST, j)
+        dj = plane + j * lanes
+        for i in range(0, quads, 4 * width):
+            a0 = a1 = a2 = a3 = zero
+            if more:
+                a0, a1 = load(gw, e + i, width), load(gw, e + i + width, width)
+                a2 = load(gw, e + i + 2 * width, width)
+                a3 = load(gw, e + i + 3 * width, width)
+            for l in range(valid):
+                d, o = splat(at(delta, dj + l), width), at(off, l) + i
+                a0, a1 = mad(d, load(x, o, width), a0), mad(d, load(x, o + width, width), a1)
+                a2 = mad(d, load(x, o + 2 * width, width), a2)
+                a3 = mad(d, load(x, o + 3 * width, width), a3)
+            store(gw, e + i, a0), store(gw, e + i + width, a1)
+            store(gw, e + i + 2 * width, a2), store(gw, e + i + 3 * width, a3)
+        for i in range(quads, whole, width):
+            a0 = load(gw, e + i, width) if more else zero
+            for l in range(valid):
+                a0 = mad(splat(at(delta, dj + l), width), load(x, at(off, l) + i, width), a0)
+            store(gw, e + i, a0)
+        for i in range(whole, size):
+            c = at(gw, e + i) if more else none
+            for l in range(valid):
+                c += at(delta, dj + l) * at(x, at(off, l) + i)
+            put(gw, e + i, c)
+
+
+# ---------------------------------------------------------------- one step, one sample
+
+
+@njit(**OPTIONS)
+def backward_single(p, w, gw, gb, run, z, want):
+    """Find δ and all gradients of a run of one step and one sample, slopes being known.
+
+    A synapse is visited once, when its target's δ is known: its own gradient, and what its
+    source gets. `want`: ∂L/∂x too.
+    """
+    s, y, delta, eps, slope = run.s, run.y, run.delta, run.eps, run.slope
+    n, n_synapses = at(p, NEURONS), at(p, SYNAPSES)
+    now = at(p, HISTORY) * n
+    gates, memories, indptr, source = at(p, GATES), at(p, MEMORIES), at(p, INDPTR), at(p, SOURCE)
+    for j in range(n):
+        put(eps, j, cast(y, 0))
+    for o in range(at(p, N_OUTPUTS)):
+        put(eps, get(p, OUTPUT, o), at(run.d_output, o))
+    for r in range(get(p, RUN_INDPTR, at(p, STAGES)) - 1, -1, -1):
+        code = get(p, CODE, r)
+        for j in range(get(p, RUN, r + 1) - 1, get(p, RUN, r) - 1, -1):
+            if code == NONE:
+                d = cast(y, 0)
+                if want:
+                    put(run.d_input, get(p, PORT, j), at(eps, j))
+            else:
+                d = at(eps, j) * at(slope, j)
+                port = get(p, PORT, j)
+                if port != NONE:
+                    d += at(run.d_state, port)
+            put(delta, j, d)
+            put(gb, j, d)
+            kind, e0, e1 = get(p, KIND, j), at(p, indptr + j), at(p, indptr + j + 1)
+            if kind == 0:
+                for e in range(e0, e1):
+                    i = at(p, source + e)
+                    put(eps, i, at(eps, i) + at(w, e) * d)
+                    put(gw, e, d * at(y, now + i))
+            else:
+                for e in range(e0, e1):
+                    late = kind if kind != NONE else get(p, DELAY, e)
+                    x = at(y, now - late * n + at(p, source + e))
+                    g = cast(y, 1)
+                    if gates and get(p, GATER, e) != NONE:
+                        g = gain_single(p, run, z, e, at(w, e) * x * d)
+                    put(gw, e, d * g * x)
+                    if late == 0:
+                        i = at(p, source + e)
+                        put(eps, i, at(eps, i) + g * at(w, e) * d)
+            if memories and get(p, MEMORY, j) != NONE:
+                e = get(p, MEMORY, j)
+                g = cast(y, 1)
+                if gates and get(p, GATER, e) != NONE:
+                    g = gain_single(p, run, z, e, at(w, e) * at(s, j) * d)
+                put(gw, e, d * g * at(s, j))
+
+
+@njit(**INLINE)
+def gain_single(p, run, z, e, send):
+    """Return γ_e, and send its gater what it gets, if it acted in this step."""
+    late, k = get(p, LATE, e), get(p, GATER, e)
+    if late == 0:
+        put(run.eps, k, at(run.eps, k) + send)
+    if z.since < late:
+        return cast(run.y, 1)
+    return at(run.y, (at(p, HISTORY) - late) * at(p, NEURONS) + k)
+
+
+# ---------------------------------------------------------------- losses
+
+LOSSES = ("squared_error", "mse", "binary_cross_entropy", "categorical_cross_entropy", "hinge")
+SQUARED_ERROR, MSE, BINARY, CATEGORICAL, HINGE = range(len(LOSSES))
+
+
+class Task(NamedTuple):
+    """What plain descent learns from, sample by sample.
+
+    x : (samples, T, n_in), target : (samples, T, n_out) float64, flat
+    order : samples in the order of learning; batch : samples in a batch
+    loss : index into `LOSSES`; stable : (n_out,) 1 where an output is logistic; rate : float
+    trainable_w, trainable_b : uint8, 0 where frozen; empty if nothing is
+    asked : whether some target is NaN
+    """
+
+    x: Any
+    target: Any
+    order: Any
+    batch: int
+    loss: int
+    stable: Any
+    rate: float
+    trainable_w: Any
+    trainable_b: Any
+    asked: bool
+
+
+@njit(**OPTIONS)
+def measure(p, run, task, z, t, scale, lanes):
+    """Set ∂ℓ/∂y and ∂ℓ/∂s at the outputs at step t; return the loss, NaN where it has none."""
+    n_out, loss = at(p, N_OUTPUTS), task.loss
+    now = (at(p, HISTORY) + t) * at(p, NEURONS) * lanes
+    here = (1 + t) * at(p, NEURONS) * lanes
+    value = 0.0
+    for l in range(lanes):
+        first = (at(run.row, l) * z.steps + t) * n_out
+        weight = scale
+        if loss == MSE:
+            asked = 0
+            for o in range(n_out):
+                asked += 0 if math.isnan(at(task.target, first + o)) else 1
+            weight = 2 * scale / max(1, asked)
+        if loss == CATEGORICAL:
+            top, z_sum, t_sum = -math.inf, 0.0, 0.0
+            for o in range(n_out):
+                top = max(top, float(at(run.y, now + get(p, OUTPUT, o) * lanes + l)))
+                t_sum += at(task.target, first + o)
+            for o in range(n_out):
+                z_sum += math.exp(at(run.y, now + get(p, OUTPUT, o) * lanes + l) - top)
+        for o in range(n_out):
+            j = get(p, OUTPUT, o)
+            target, y = at(task.target, first + o), float(at(run.y, now + j * lanes + l))
+            found, d_output, d_state = 0.0, 0.0, 0.0
+            if not math.isnan(target) and l < z.valid:
+                if loss == SQUARED_ERROR or loss == MSE:
+                    found, d_output = 0.5 * (y - target) ** 2, y - target
+                elif loss == BINARY and at(task.stable, o):
+                    s = float(at(run.s, here + j * lanes + l))
+                    found = max(s, 0.0) + math.log1p(math.exp(-abs(s))) - target * s
+                    d_state = y - target
+                elif loss == BINARY:
+                    found = -target * math.log(y) - (1 - target) * math.log1p(-y)
+                    d_output = (y - target) / (y * (1 - y))
+                    if not 0 < y < 1:
+                        found = math.nan
+                elif loss == CATEGORICAL:
+                    found = -target * (y - top - math.log(z_sum))
+                    d_output = math.exp(y - top) / z_sum * t_sum - target
+                elif target * y < 1:
+                    found, d_output = 1 - target * y, -target
+            value += found * weight
+            put(run.d_output, (t * n_out + o) * lanes + l, d_output * weight)
+            put(run.d_state, (t * n_out + o) * lanes + l, d_state * weight)
+    return value
+
+
+@njit(**OPTIONS)
+def count_asked(p, task, first, last, n_steps):
+    """Return how many pairs of sample and step of a batch are asked anything."""
+    if not task.asked:
+        return (last - first) * n_steps
+    n_out, asked = at(p, N_OUTPUTS), 0
+    for q in range(first, last):
+        for t in range(n_steps):
+            o, any_ = (at(task.order, q) * n_steps + t) * n_out, 0
+            for i in range(n_out):
+                any_ |= 0 if math.isnan(at(task.target, o + i)) else 1
+            asked += any_
+    return asked
+
+
+# ---------------------------------------------------------------- whole loops
+
+
+@njit(**OPTIONS)
+def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, lanes, width):
+    """Learn batches q0:q1 by plain gradient descent, each: gradients first, then the update.
+
+    Returns the first batch that did not go well (a number is not finite, a loss has no value),
+    with everything as that batch has left it, or q1. values[q - q0] are loss and pairs asked.
+    """
+    lanes, width = literally(lanes), literally(width)
+    n_in, n = at(p, N_INPUTS), at(p, NEURONS)
+    row = n * lanes
+    single = 1 if n_steps == 1 else 0
+    needed = get(p, OUT_INDPTR, n - at(p, LEAD))
+    for q in range(q0, q1):
+        first, last = q * task.batch, min((q + 1) * task.batch, len(task.order))
+        asked = count_asked(p, task, first, last, n_steps)
+        scale = 1 / max(1, asked)
+        if lanes > 1 or n_steps > 1:
+            permute(p, w, run, 0, needed)
+        value, bad = 0.0, 0.0
+        for tile in range(first, last, lanes):
+            z = Span(0, 1, n_steps, min(lanes, last - tile), 0)
+            for l in range(lanes):
+                put(run.row, l, at(task.order, min(tile + l, last - 1)))
+            if at(p, READS_INPUTS) or lanes == 1:
+                fill_inputs(p, run, task, n_steps, lanes)
+            forward_steps(p, w, b, table, run, z, 0, n_steps, single, lanes, width)
+            for i in range(row, (1 + n_steps) * row):
+                bad += abs(at(run.s, i) - at(run.s, i))  # NaN unless it is finite
+            for t in range(n_steps):
+                value += measure(p, run, task, z, t, scale, lanes)
+            if lanes == 1 and n_steps == 1:
+                backward_single(p, w, gw, gb, run, z, False)
+            else:
+                backward_steps(p, w, table, run, z, 0, n_steps, single, False, lanes, width)
+                gradient_rows(p, gw, gb, run, z, 0, n, tile > first, lanes, width)
+        share(p, gw)
+        bad += update(w, gw, task.trainable_w, task.rate)
+        bad += update(b, gb, task.trainable_b, task.rate)
+        put(values, 2 * (q - q0), value), put(values, 2 * (q - q0) + 1, asked)
+        if not bad + value < math.inf:
+            return q
+    return q1
+
+
+@njit(**OPTIONS)
+def fill_inputs(p, run, task, n_steps, lanes):
+    """Copy the inputs of the samples in `run.row` into y."""
+    n_in, n = at(p, N_INPUTS), at(p, NEURONS)
+    for t in range(n_steps):
+        now = (at(p, HISTORY) + t) * n * lanes
+        for l in range(lanes):
+            x0 = (at(run.row, l) * n_steps + t) * n_in
+            for c in range(n_in):
+                put(run.y, now + get(p, INPUT, c) * lanes + l, at(task.x, x0 + c))
+
+
+@njit(**OPTIONS)
+def share(p, gw):
+    """Give each tied synapse the sum over its group."""
+    for group in range(at(p, TIES)):
+        q0, q1 = get(p, TIE_INDPTR, group), get(p, TIE_INDPTR, group + 1)
+        found = cast(gw, 0)
+        for q in range(q0, q1):
+            found += at(gw, get(p, TIE, q))
+        for q in range(q0, q1):
+            put(gw, get(p, TIE, q), found)
+
+
+@njit(**INLINE)
+def update(w, g, trainable, rate):
+    """Go a step downhill; return NaN if a number was not finite, else 0."""
+    step, bad = cast(w, rate), cast(w, 0)
+    if len(trainable):
+        for e in range(len(w)):
+            change = step * at(g, e)
+            put(w, e, at(w, e) - change if at(trainable, e) else at(w, e))
+            bad += abs(at(w, e) - at(w, e)) + abs(change - change)
+    else:
+        for e in range(len(w)):
+            put(w, e, at(w, e) - step * at(g, e))
+            bad += abs(at(w, e) - at(w, e))
+    return bad
+
+
+# ---------------------------------------------------------------- what is called from Python
+
+
+class Kernels(NamedTuple):
+    """The kernels for one number of lanes and one width."""
+
+    forward: Any
+    forward_part: Any
+    backward: Any
+    backward_part: Any
+    permute: Any
+    gradient: Any
+    descend: Any
+
+
+@cache
+def kernels(lanes: int, width: int) -> Kernels:
+    """Return the kernels for tiles of `lanes` samples and vectors of `width` numbers."""
+
+    def forward(p, w, b, table, run, z, t0, t1):
+        forward_steps(p, w, b, table, run, z, t0, t1, 0, lanes, width)
+
+    def forward_part(p, w, b, table, run, z, t, stage, lo, hi):
+        forward_rows(p, w, b, table, run, z, t, stage, lo, hi, 0, lanes, width)
+
+    def backward(p, w, table, run, z, t0, t1):
+        backward_steps(p, w, table, run, z, t0, t1, 0, True, lanes, width)
+
+    def backward_part(p, w, table, run, z, t, stage, lo, hi):
+        backward_rows(p, w, table, run, z, t, stage, lo, hi, 0, True, lanes, width)
+
+    def reorder(p, w, run, q0, q1):
+        permute(p, w, run, q0, q1)
+
+    def gradient(p, gw, gb, run, z, lo, hi, more):
+        gradient_rows(p, gw, gb, run, z, lo, hi, more, lanes, width)
+
+    def learn(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
+        return descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, lanes, width)
+
+    made = (forward, forward_part, backward, backward_part, reorder, gradient, learn)
+    return Kernels(*map(_cached, made))
+
+
+def _cached(kernel: Callable) -> Callable:
+    """Return a kernel that numba keeps on disk under the digest of all code that is in it."""
+    kernel.__qualname__ = f"{kernel.__name__}_{_digest()}"
+    return njit(cache=True, **OPTIONS)(kernel)
+
+
+@cache
+def _digest() -> str:
+    here = Path(__file__)
+    source = here.read_bytes() + here.with_name("vectors.py").read_bytes()
+    return hashlib.sha256(source).hexdigest()[:16]
