@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from neurograph.engines.base import Engine
 from neurograph.engines.walker import Walker
 from neurograph.errors import ParameterError, suggest
 
 __all__ = ["ENGINES", "get_engine"]
 
-ENGINES: dict[str, Engine] = {"walker": Walker()}
+ENGINES = ("walker", "compiled")
+SMALL = 10_000  # synapse-steps that the walker does before a kernel would be loaded
 
 
-def get_engine(name: str) -> Engine:
-    """Return the engine of that name; "auto" takes the best that there is."""
+def get_engine(name: str, work: int = 0) -> Engine:
+    """Return the engine of that name.
+
+    "auto" goes by the work alone: synapses and neurons times steps, and times updates where a
+    network learns. A kernel that is not worth loading is not loaded.
+    """
     if name == "auto":
-        return ENGINES["walker"]
-    if not isinstance(name, str) or name not in ENGINES:
-        known = ", ".join(map(repr, ("auto", *ENGINES)))
-        raise ParameterError(
-            f"engine must be one of {known}; got {name!r}.{suggest(name, ENGINES)}"
-        )
-    return ENGINES[name]
+        name = "walker" if work < SMALL else "compiled"
+    if name in ("walker", "compiled"):
+        return _engine(name)
+    known = ", ".join(map(repr, ("auto", *ENGINES)))
+    raise ParameterError(f"engine must be one of {known}; got {name!r}.{suggest(name, ENGINES)}")
+
+
+@cache
+def _engine(name: str) -> Engine:
+    if name == "walker":
+        return Walker()
+    from neurograph.engines.compiled import Compiled  # numba takes a while to import
+
+    return Compiled()

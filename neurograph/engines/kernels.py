@@ -21,7 +21,20 @@ from typing import Any, NamedTuple
 
 from numba import literally, njit
 
-from neurograph.engines.vectors import add, at, call, cast, load, mad, mul, put, splat, store, total
+from neurograph.engines.vectors import (
+    add,
+    at,
+    call,
+    cast,
+    get,
+    load,
+    mad,
+    mul,
+    put,
+    splat,
+    store,
+    total,
+)
 
 # Error model and rounding of every kernel; see `vectors.FAST`.
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
@@ -31,19 +44,59 @@ NONE = 2**32 - 1
 
 # What a program begins with: sizes, then where each of its parts begins.
 SIZES = (
-    "neurons synapses history inputs outputs stages blocks gates memories ties lead reads_inputs"
-).split()
+    "neurons",
+    "synapses",
+    "history",
+    "inputs",
+    "outputs",
+    "stages",
+    "blocks",
+    "gates",
+    "memories",
+    "ties",
+    "lead",
+    "reads_inputs",
+)
 PARTS = (
-    "indptr source delay kind first last out_indptr out_synapse out_target out_kind memory"
-    " gater late gated_indptr gated gated_target stage run_indptr run code port input output tie_indptr tie"
-    " block_indptr block_row block_end block_source block_size block_delay block_column"
-).split()
+    "indptr",
+    "source",
+    "delay",
+    "kind",
+    "first",
+    "last",
+    "out_indptr",
+    "out_synapse",
+    "out_target",
+    "out_kind",
+    "memory",
+    "gater",
+    "late",
+    "gated_indptr",
+    "gated",
+    "gated_target",
+    "stage",
+    "run_indptr",
+    "run",
+    "code",
+    "port",
+    "input",
+    "output",
+    "tie_indptr",
+    "tie",
+    "block_indptr",
+    "block_row",
+    "block_end",
+    "block_source",
+    "block_size",
+    "block_delay",
+    "block_column",
+)
 (NEURONS, SYNAPSES, HISTORY, N_INPUTS, N_OUTPUTS, STAGES, BLOCKS, GATES, MEMORIES, TIES, LEAD,
  READS_INPUTS) = range(len(SIZES))  # fmt: skip
 (INDPTR, SOURCE, DELAY, KIND, FIRST, LAST, OUT_INDPTR, OUT_SYNAPSE, OUT_TARGET, OUT_KIND, MEMORY,
  GATER, LATE, GATED_INDPTR, GATED, GATED_TARGET, STAGE, RUN_INDPTR, RUN, CODE, PORT, INPUT, OUTPUT,
- TIE_INDPTR, TIE, BLOCK_INDPTR, BLOCK_ROW, BLOCK_END, BLOCK_SOURCE, BLOCK_SIZE,
- BLOCK_DELAY, BLOCK_COLUMN) = range(len(SIZES), len(SIZES) + len(PARTS))  # fmt: skip
+ TIE_INDPTR, TIE, BLOCK_INDPTR, BLOCK_ROW, BLOCK_END, BLOCK_SOURCE, BLOCK_SIZE, BLOCK_DELAY,
+ BLOCK_COLUMN) = range(len(SIZES), len(SIZES) + len(PARTS))  # fmt: skip
 
 
 class Run(NamedTuple):
@@ -81,12 +134,6 @@ class Span(NamedTuple):
     steps: int
     valid: int
     since: int
-
-
-@njit(**INLINE)
-def get(p, part, i):
-    """Return entry i of a part of the program."""
-    return at(p, at(p, part) + i)
 
 
 # ---------------------------------------------------------------- sums over synapses
@@ -361,13 +408,13 @@ def push(p, w, run, z, t, stage, delayed, want, lanes, width):
             put(run.pack, i, cast(w, 0))
         for j in range(r0, r1):
             e = get(p, FIRST, j)
-            for l in range(z.valid):
-                d = at(run.delta, plane + j * lanes + l)
-                axpy(d, w, e, run.pack, l * size, size, width)
+            for lane in range(z.valid):
+                d = at(run.delta, plane + j * lanes + lane)
+                axpy(d, w, e, run.pack, lane * size, size, width)
         for i in range(size):
-            for l in range(z.valid):
-                o = (i0 + i) * lanes + l
-                put(run.eps, o, at(run.eps, o) + at(run.pack, l * size + i))
+            for lane in range(z.valid):
+                o = (i0 + i) * lanes + lane
+                put(run.eps, o, at(run.eps, o) + at(run.pack, lane * size + i))
 
 
 @njit(**OPTIONS)
@@ -483,6 +530,28 @@ def gradient_blocks(p, gw, run, z, lo, hi, more, lanes, width):
                 outer(p, gw, r0, r1, q, run.pack, run, z, here, again, lanes, width)
 
 
+@njit(**OPTIONS)
+def gradient_in_time(p, gw, gb, run, lo, hi, steps, width):
+    """As `gradient_rows`, for one sample and rows without gates: steps lie side by side.
+
+    run.y is (N, H + steps), run.delta is (N, steps), both filled up with 0 at the end.
+    """
+    width = literally(width)
+    source, history = at(p, SOURCE), at(p, HISTORY)
+    for j in range(lo, hi):
+        d0, kind = j * steps, get(p, KIND, j)
+        acc = splat(cast(run.y, 0), width)
+        for i in range(0, steps, width):
+            acc = add(acc, load(run.delta, d0 + i, width))
+        put(gb, j, total(acc))
+        for e in range(get(p, INDPTR, j), get(p, INDPTR, j + 1)):
+            x0 = at(p, source + e) * (history + steps) + history - kind
+            acc = splat(cast(run.y, 0), width)
+            for i in range(0, steps, width):
+                acc = mad(load(run.delta, d0 + i, width), load(run.y, x0 + i, width), acc)
+            put(gw, e, total(acc))
+
+
 # ---------------------------------------------------------------- dense blocks
 
 
@@ -492,8 +561,8 @@ def from_x(p, run, z, t, q):
     column = get(p, BLOCK_COLUMN, q)
     if len(run.x) == 0 or column == NONE or get(p, BLOCK_DELAY, q) > 0:
         return False
-    for l in range(z.valid):
-        put(run.off, l, at(run.row, l) + t * at(p, N_INPUTS) + column)
+    for lane in range(z.valid):
+        put(run.off, lane, at(run.row, lane) + t * at(p, N_INPUTS) + column)
     return True
 
 
@@ -502,16 +571,16 @@ def transpose(p, run, z, q, plane, lanes):
     """Copy a block's sources, from y at `plane`, into `pack`, sample by sample; set `off`."""
     size = get(p, BLOCK_SIZE, q)
     begin = plane + get(p, BLOCK_SOURCE, q) * lanes
-    for l in range(z.valid):
-        put(run.off, l, l * size)
+    for lane in range(z.valid):
+        put(run.off, lane, lane * size)
     for i in range(size):
-        for l in range(z.valid):
-            put(run.pack, l * size + i, at(run.y, begin + i * lanes + l))
+        for lane in range(z.valid):
+            put(run.pack, lane * size + i, at(run.y, begin + i * lanes + lane))
 
 
 @njit(**OPTIONS)
 def products(p, w, r0, r1, q, x, run, z, plane, lanes, width):
-    """Fill s[j, l] = Σ_i w_ji x[off[l] + i] for rows r0:r1 of a block, two rows at a time."""
+    """Fill s[j, lane] = Σ_i w_ji x[off[lane] + i] for rows r0:r1 of a block, two rows at a time."""
     lanes, width = literally(lanes), literally(width)
     s, off, valid, size = run.s, run.off, z.valid, get(p, BLOCK_SIZE, q)
     whole = size - size % width
@@ -521,9 +590,9 @@ def products(p, w, r0, r1, q, x, run, z, plane, lanes, width):
         e, f = get(p, FIRST, j), get(p, FIRST, k)
         sj, sk = plane + j * lanes, plane + k * lanes
         many = valid - valid % 5
-        for l in range(0, many, 5):
-            o0, o1, o2 = at(off, l), at(off, l + 1), at(off, l + 2)
-            o3, o4 = at(off, l + 3), at(off, l + 4)
+        for lane in range(0, many, 5):
+            o0, o1, o2 = at(off, lane), at(off, lane + 1), at(off, lane + 2)
+            o3, o4 = at(off, lane + 3), at(off, lane + 4)
             a0 = a1 = a2 = a3 = a4 = b0 = b1 = b2 = b3 = b4 = zero
             for i in range(0, whole, width):
                 u, v = load(w, e + i, width), load(w, f + i, width)
@@ -542,12 +611,12 @@ def products(p, w, r0, r1, q, x, run, z, plane, lanes, width):
                 c2, g2 = c2 + m * at(x, o2 + i), g2 + n * at(x, o2 + i)
                 c3, g3 = c3 + m * at(x, o3 + i), g3 + n * at(x, o3 + i)
                 c4, g4 = c4 + m * at(x, o4 + i), g4 + n * at(x, o4 + i)
-            put(s, sj + l, c0), put(s, sj + l + 1, c1), put(s, sj + l + 2, c2)
-            put(s, sj + l + 3, c3), put(s, sj + l + 4, c4)
-            put(s, sk + l, g0), put(s, sk + l + 1, g1), put(s, sk + l + 2, g2)
-            put(s, sk + l + 3, g3), put(s, sk + l + 4, g4)
-        for l in range(many, valid):
-            o0 = at(off, l)
+            put(s, sj + lane, c0), put(s, sj + lane + 1, c1), put(s, sj + lane + 2, c2)
+            put(s, sj + lane + 3, c3), put(s, sj + lane + 4, c4)
+            put(s, sk + lane, g0), put(s, sk + lane + 1, g1), put(s, sk + lane + 2, g2)
+            put(s, sk + lane + 3, g3), put(s, sk + lane + 4, g4)
+        for lane in range(many, valid):
+            o0 = at(off, lane)
             a0 = b0 = zero
             for i in range(0, whole, width):
                 x0 = load(x, o0 + i, width)
@@ -556,14 +625,14 @@ def products(p, w, r0, r1, q, x, run, z, plane, lanes, width):
             for i in range(whole, size):
                 c0 += at(w, e + i) * at(x, o0 + i)
                 g0 += at(w, f + i) * at(x, o0 + i)
-            put(s, sj + l, c0), put(s, sk + l, g0)
-        for l in range(valid, lanes):  # no sample, but still numbers
-            put(s, sj + l, at(s, sj)), put(s, sk + l, at(s, sk))
+            put(s, sj + lane, c0), put(s, sk + lane, g0)
+        for lane in range(valid, lanes):  # no sample, but still numbers
+            put(s, sj + lane, at(s, sj)), put(s, sk + lane, at(s, sk))
 
 
 @njit(**OPTIONS)
 def outer(p, gw, r0, r1, q, x, run, z, plane, more, lanes, width):
-    """Fill (or add to) ∂L/∂w_ji = Σ_l δ[j, l] x[off[l] + i] for rows r0:r1 of a block."""
+    """Fill (or add to) ∂L/∂w_ji = Σ_l δ[j, lane] x[off[lane] + i] for rows r0:r1 of a block."""
     lanes, width = literally(lanes), literally(width)
     delta, off, valid, size = run.delta, run.off, z.valid, get(p, BLOCK_SIZE, q)
     quads = size - size % (4 * width)
@@ -579,8 +648,8 @@ def outer(p, gw, r0, r1, q, x, run, z, plane, more, lanes, width):
                 a0, a1 = load(gw, e + i, width), load(gw, e + i + width, width)
                 a2 = load(gw, e + i + 2 * width, width)
                 a3 = load(gw, e + i + 3 * width, width)
-            for l in range(valid):
-                d, o = splat(at(delta, dj + l), width), at(off, l) + i
+            for lane in range(valid):
+                d, o = splat(at(delta, dj + lane), width), at(off, lane) + i
                 a0, a1 = mad(d, load(x, o, width), a0), mad(d, load(x, o + width, width), a1)
                 a2 = mad(d, load(x, o + 2 * width, width), a2)
                 a3 = mad(d, load(x, o + 3 * width, width), a3)
@@ -588,13 +657,13 @@ def outer(p, gw, r0, r1, q, x, run, z, plane, more, lanes, width):
             store(gw, e + i + 2 * width, a2), store(gw, e + i + 3 * width, a3)
         for i in range(quads, whole, width):
             a0 = load(gw, e + i, width) if more else zero
-            for l in range(valid):
-                a0 = mad(splat(at(delta, dj + l), width), load(x, at(off, l) + i, width), a0)
+            for lane in range(valid):
+                a0 = mad(splat(at(delta, dj + lane), width), load(x, at(off, lane) + i, width), a0)
             store(gw, e + i, a0)
         for i in range(whole, size):
             c = at(gw, e + i) if more else none
-            for l in range(valid):
-                c += at(delta, dj + l) * at(x, at(off, l) + i)
+            for lane in range(valid):
+                c += at(delta, dj + lane) * at(x, at(off, lane) + i)
             put(gw, e + i, c)
 
 
@@ -609,7 +678,7 @@ def backward_single(p, w, gw, gb, run, z, want):
     source gets. `want`: ∂L/∂x too.
     """
     s, y, delta, eps, slope = run.s, run.y, run.delta, run.eps, run.slope
-    n, n_synapses = at(p, NEURONS), at(p, SYNAPSES)
+    n = at(p, NEURONS)
     now = at(p, HISTORY) * n
     gates, memories, indptr, source = at(p, GATES), at(p, MEMORIES), at(p, INDPTR), at(p, SOURCE)
     for j in range(n):
@@ -653,6 +722,17 @@ def backward_single(p, w, gw, gb, run, z, want):
                 if gates and get(p, GATER, e) != NONE:
                     g = gain_single(p, run, z, e, at(w, e) * at(s, j) * d)
                 put(gw, e, d * g * at(s, j))
+
+
+@njit(**OPTIONS)
+def slopes(p, table, run):
+    """Fill `slope` for a run of one step and one sample."""
+    n = at(p, NEURONS)
+    for r in range(get(p, RUN_INDPTR, at(p, STAGES))):
+        code, j = get(p, CODE, r), get(p, RUN, r)
+        if code != NONE:
+            call(at(table, 2 * code + 1), run.s, n + j, run.slope, n + j, run.slope, j,
+                 get(p, RUN, r + 1) - j)  # fmt: skip
 
 
 @njit(**INLINE)
@@ -701,8 +781,8 @@ def measure(p, run, task, z, t, scale, lanes):
     now = (at(p, HISTORY) + t) * at(p, NEURONS) * lanes
     here = (1 + t) * at(p, NEURONS) * lanes
     value = 0.0
-    for l in range(lanes):
-        first = (at(run.row, l) * z.steps + t) * n_out
+    for lane in range(lanes):
+        first = (at(run.row, lane) * z.steps + t) * n_out
         weight = scale
         if loss == MSE:
             asked = 0
@@ -712,19 +792,19 @@ def measure(p, run, task, z, t, scale, lanes):
         if loss == CATEGORICAL:
             top, z_sum, t_sum = -math.inf, 0.0, 0.0
             for o in range(n_out):
-                top = max(top, float(at(run.y, now + get(p, OUTPUT, o) * lanes + l)))
+                top = max(top, float(at(run.y, now + get(p, OUTPUT, o) * lanes + lane)))
                 t_sum += at(task.target, first + o)
             for o in range(n_out):
-                z_sum += math.exp(at(run.y, now + get(p, OUTPUT, o) * lanes + l) - top)
+                z_sum += math.exp(at(run.y, now + get(p, OUTPUT, o) * lanes + lane) - top)
         for o in range(n_out):
             j = get(p, OUTPUT, o)
-            target, y = at(task.target, first + o), float(at(run.y, now + j * lanes + l))
+            target, y = at(task.target, first + o), float(at(run.y, now + j * lanes + lane))
             found, d_output, d_state = 0.0, 0.0, 0.0
-            if not math.isnan(target) and l < z.valid:
-                if loss == SQUARED_ERROR or loss == MSE:
+            if not math.isnan(target) and lane < z.valid:
+                if loss <= MSE:
                     found, d_output = 0.5 * (y - target) ** 2, y - target
                 elif loss == BINARY and at(task.stable, o):
-                    s = float(at(run.s, here + j * lanes + l))
+                    s = float(at(run.s, here + j * lanes + lane))
                     found = max(s, 0.0) + math.log1p(math.exp(-abs(s))) - target * s
                     d_state = y - target
                 elif loss == BINARY:
@@ -738,8 +818,8 @@ def measure(p, run, task, z, t, scale, lanes):
                 elif target * y < 1:
                     found, d_output = 1 - target * y, -target
             value += found * weight
-            put(run.d_output, (t * n_out + o) * lanes + l, d_output * weight)
-            put(run.d_state, (t * n_out + o) * lanes + l, d_state * weight)
+            put(run.d_output, (t * n_out + o) * lanes + lane, d_output * weight)
+            put(run.d_state, (t * n_out + o) * lanes + lane, d_state * weight)
     return value
 
 
@@ -769,7 +849,7 @@ def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, lanes, w
     with everything as that batch has left it, or q1. values[q - q0] are loss and pairs asked.
     """
     lanes, width = literally(lanes), literally(width)
-    n_in, n = at(p, N_INPUTS), at(p, NEURONS)
+    n = at(p, NEURONS)
     row = n * lanes
     single = 1 if n_steps == 1 else 0
     needed = get(p, OUT_INDPTR, n - at(p, LEAD))
@@ -782,8 +862,8 @@ def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, lanes, w
         value, bad = 0.0, 0.0
         for tile in range(first, last, lanes):
             z = Span(0, 1, n_steps, min(lanes, last - tile), 0)
-            for l in range(lanes):
-                put(run.row, l, at(task.order, min(tile + l, last - 1)))
+            for lane in range(lanes):
+                put(run.row, lane, at(task.order, min(tile + lane, last - 1)))
             if at(p, READS_INPUTS) or lanes == 1:
                 fill_inputs(p, run, task, n_steps, lanes)
             forward_steps(p, w, b, table, run, z, 0, n_steps, single, lanes, width)
@@ -811,10 +891,10 @@ def fill_inputs(p, run, task, n_steps, lanes):
     n_in, n = at(p, N_INPUTS), at(p, NEURONS)
     for t in range(n_steps):
         now = (at(p, HISTORY) + t) * n * lanes
-        for l in range(lanes):
-            x0 = (at(run.row, l) * n_steps + t) * n_in
+        for lane in range(lanes):
+            x0 = (at(run.row, lane) * n_steps + t) * n_in
             for c in range(n_in):
-                put(run.y, now + get(p, INPUT, c) * lanes + l, at(task.x, x0 + c))
+                put(run.y, now + get(p, INPUT, c) * lanes + lane, at(task.x, x0 + c))
 
 
 @njit(**OPTIONS)
@@ -855,8 +935,10 @@ class Kernels(NamedTuple):
     forward_part: Any
     backward: Any
     backward_part: Any
+    single: Any
     permute: Any
     gradient: Any
+    gradient_in_time: Any
     descend: Any
 
 
@@ -876,16 +958,33 @@ def kernels(lanes: int, width: int) -> Kernels:
     def backward_part(p, w, table, run, z, t, stage, lo, hi):
         backward_rows(p, w, table, run, z, t, stage, lo, hi, 0, True, lanes, width)
 
-    def reorder(p, w, run, q0, q1):
+    def single(p, w, gw, gb, table, run, z):
+        slopes(p, table, run)
+        backward_single(p, w, gw, gb, run, z, True)
+
+    def reorder(p, w, run, z, q0, q1):
         permute(p, w, run, q0, q1)
 
     def gradient(p, gw, gb, run, z, lo, hi, more):
         gradient_rows(p, gw, gb, run, z, lo, hi, more, lanes, width)
 
+    def in_time(p, gw, gb, run, z, lo, hi, steps):
+        gradient_in_time(p, gw, gb, run, lo, hi, steps, width)
+
     def learn(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
         return descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, lanes, width)
 
-    made = (forward, forward_part, backward, backward_part, reorder, gradient, learn)
+    made = (
+        forward,
+        forward_part,
+        backward,
+        backward_part,
+        single,
+        reorder,
+        gradient,
+        in_time,
+        learn,
+    )
     return Kernels(*map(_cached, made))
 
 

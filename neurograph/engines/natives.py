@@ -18,7 +18,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, config, njit, types
+from numba import carray, cfunc, config, types
 from numba.core.errors import NumbaError
 from numba.extending import overload, register_jitable
 

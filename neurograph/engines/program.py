@@ -35,6 +35,8 @@ class Program:
         Entries of the backward list: synapses that are in no block.
     largest_block : int
         Sources of the largest block.
+    plain : bool
+        Whether every row has one delay, and nothing is gated or feeds back a state.
     """
 
     packed: np.ndarray
@@ -42,6 +44,7 @@ class Program:
     synapses: np.ndarray
     n_out: int
     largest_block: int
+    plain: bool
 
 
 _programs: WeakKeyDictionary[Plan, dict[bool, Program]] = WeakKeyDictionary()
@@ -114,8 +117,9 @@ def _program(plan: Plan, dense: bool) -> Program:
         "reads_inputs": _reads_inputs(plan, is_input, blocks, column),
     }
     ends_in = np.diff(plan.indptr[begins].astype(np.int64))
+    plain = not (plan.n_memories or (kind == NONE).any())
     largest = int(blocks.size.max(initial=0))
-    return Program(_pack(sizes, parts), begins, ends_in, len(parts["out_synapse"]), largest)
+    return Program(_pack(sizes, parts), begins, ends_in, len(parts["out_synapse"]), largest, plain)
 
 
 def _pack(sizes: dict[str, int], parts: dict[str, np.ndarray]) -> np.ndarray:

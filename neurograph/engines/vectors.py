@@ -3,7 +3,7 @@
 `load`, `store`, `splat`, `add`, `mul`, `mad` and `total` work on a row of lanes: LLVM's own
 vector type inside a kernel, a NumPy array where nothing is compiled (NUMBA_DISABLE_JIT=1).
 `at` and `put` are array access without numba's wrap-around check, and give indices as int64;
-with NUMBA_BOUNDSCHECK=1 they check their bounds, as do `load` and `store`.
+`get` is entry i of one part of a program. With NUMBA_BOUNDSCHECK=1 they check their bounds, as do `load` and `store`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,20 @@ from numba.extending import intrinsic, register_model
 
 from neurograph.engines.natives import PLAIN
 
-__all__ = ["add", "at", "call", "cast", "load", "mad", "mul", "put", "splat", "store", "total"]
+__all__ = [
+    "add",
+    "at",
+    "call",
+    "cast",
+    "get",
+    "load",
+    "mad",
+    "mul",
+    "put",
+    "splat",
+    "store",
+    "total",
+]
 
 # What floating-point arithmetic may do: fuse a product with a sum, and sum in the order that
 # suits the vectors. Both are fixed when a kernel is compiled, so results do not vary.
@@ -71,6 +84,17 @@ def _at(typing, array, i):
         return builder.zext(found, ir.IntType(64)) if index and found.type.width < 64 else found
 
     return result(array, types.int64), generate
+
+
+@intrinsic
+def _get(typing, program, part, i):
+    def generate(context, builder, signature, args):
+        begin = builder.load(_address(context, builder, program, args[0], args[1], 1))
+        i = builder.add(builder.zext(begin, ir.IntType(64)), args[2])
+        found = builder.load(_address(context, builder, program, args[0], i, 1))
+        return builder.zext(found, ir.IntType(64))
+
+    return types.int64(program, types.int64, types.int64), generate
 
 
 @intrinsic
@@ -200,6 +224,11 @@ class _Plain:
         return int(array[i]) if array.dtype.kind in "iu" else array[i]
 
     @staticmethod
+    def get(program, part, i):
+        assert i >= 0
+        return int(program[int(program[part]) + i])
+
+    @staticmethod
     def put(array, i, value):
         assert i >= 0
         array[i] = value
@@ -247,7 +276,8 @@ class _Plain:
 if config.DISABLE_JIT:
     at, put, load, store, splat = _Plain.at, _Plain.put, _Plain.load, _Plain.store, _Plain.splat
     add, mul, mad, total = _Plain.add, _Plain.mul, _Plain.mad, _Plain.total
-    call, cast = _Plain.call, _Plain.cast
+    call, cast, get = _Plain.call, _Plain.cast, _Plain.get
 else:
     at, put, load, store, splat = _at, _put, _load, _store, _splat
-    add, mul, mad, total, call, cast = _add, _mul, _mad, _total, _call, _cast
+    add, mul, mad, total = _add, _mul, _mad, _total
+    call, cast, get = _call, _cast, _get

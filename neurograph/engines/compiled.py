@@ -1,0 +1,265 @@
+"""The compiled engine: a plan at the speed of C, with the meaning of the walker.
+
+It cuts a batch into tiles of samples that fit a vector, lets kernels run over the packed
+program of a plan, and shares tiles or rows out among threads. No call into a kernel takes
+longer than about `PATIENCE` synapse-steps, so that Ctrl-C is heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+
+from neurograph.engines import pool
+from neurograph.engines.base import (
+    Engine,
+    Gradients,
+    Parameters,
+    Signals,
+    State,
+)
+from neurograph.engines.kernels import Run, Span, kernels
+from neurograph.engines.natives import address
+from neurograph.engines.program import Program, program
+from neurograph.errors import ParameterError
+from neurograph.functions import get_activation
+from neurograph.schedule import Plan
+
+__all__ = ["Compiled", "lanes_for"]
+
+VECTOR = 32  # bytes in a vector of one instruction
+TILE = 128  # bytes that a neuron's samples in a tile take at most
+PATIENCE = 2**26  # synapses times samples in one call of a kernel
+WIDE = 2**18  # synapses of a stage that are worth sharing out
+
+
+def lanes_for(n_samples: int, dtype: np.dtype) -> int:
+    """Return how many samples a tile holds: 1, or a whole number of vectors, little padded.
+
+    >>> [lanes_for(n, np.dtype("float32")) for n in (1, 3, 10, 32, 33, 256)]
+    [1, 8, 16, 32, 16, 32]
+    """
+    if n_samples == 1:
+        return 1
+    size = np.dtype(dtype).itemsize
+    sizes = [n // size for n in (VECTOR, 2 * VECTOR, TILE)]
+    # A tile costs its lanes, and about a vector for walking the program once more.
+    return min(sizes, key=lambda lanes: -(-n_samples // lanes) * (lanes + sizes[0]))
+
+
+class Compiled(Engine):
+    """Runs numba kernels over the rows of the store.
+
+    Parameters
+    ----------
+    dense : bool
+        Run dense blocks as products; without, every synapse is visited singly.
+    """
+
+    def __init__(self, dense: bool = True):
+        self.dense = dense
+
+    def forward(
+        self, plan: Plan, parameters: Parameters, x: np.ndarray, start: State
+    ) -> tuple[Signals, Signals]:
+        """Run equations (1)-(4); see `Engine.forward`."""
+        dtype = supported(parameters.weight.dtype)
+        n_steps, _, n_samples = x.shape
+        lanes = lanes_for(n_samples, dtype)
+        tiles = -(-n_samples // lanes)
+        s = np.zeros((1 + n_steps, tiles, plan.n_neurons, lanes), dtype)
+        y = np.zeros((plan.history + n_steps, *s.shape[1:]), dtype)
+        s[0] = Signals.split(start.s[None], lanes).array[0]
+        y[: plan.history] = Signals.split(start.y, lanes).array
+        y[plan.history :, :, plan.inputs] = Signals.split(x, lanes).array
+        _Job(self, plan, parameters, s, y, n_samples, start.steps).forward()
+        return Signals(s, n_samples), Signals(y, n_samples)
+
+    def backward(
+        self,
+        plan: Plan,
+        parameters: Parameters,
+        states: Signals,
+        outputs: Signals,
+        steps: int,
+        d_output: np.ndarray,
+        d_state: np.ndarray,
+    ) -> Gradients:
+        """Run equations (5)-(7); see `Engine.backward`."""
+        arrays = states.array, outputs.array, states.samples
+        return _Job(self, plan, parameters, *arrays, steps).backward(d_output, d_state)
+
+
+def supported(dtype: np.dtype) -> np.dtype:
+    """Return a dtype that there are kernels for, or raise."""
+    if dtype not in (np.float64, np.float32):
+        raise ParameterError(
+            f"the compiled engine computes in float64 or float32, not in {dtype};"
+            " take engine='walker' or ng.Network(dtype=...)"
+        )
+    return np.dtype(dtype)
+
+
+def addresses(plan: Plan, dtype: np.dtype) -> np.ndarray:
+    """Return where the C functions of each activation of a plan are, two for each code."""
+    table = np.zeros(2 * max(1, len(plan.activations)), np.int64)
+    for code in np.unique(plan.activation).tolist():
+        table[2 * code : 2 * code + 2] = address(get_activation(plan.activations[code]), dtype)
+    return table
+
+
+class _Job:
+    """One run of a plan: its arrays, and how the work is shared out.
+
+    Two ways: every tile by itself, or, where stages are large and tiles few, rows of a stage.
+    """
+
+    def __init__(
+        self,
+        engine: Compiled,
+        plan: Plan,
+        parameters: Parameters,
+        s: np.ndarray,
+        y: np.ndarray,
+        n_samples: int,
+        since: int,
+    ):
+        self.plan, self.program, self.dtype = plan, program(plan, engine.dense), s.dtype
+        self.n_steps, self.tiles, self.n, self.lanes = s.shape[0] - 1, *s.shape[1:]
+        self.n_samples, self.since = n_samples, since
+        self.weight, self.bias = parameters
+        self.kernels = kernels(self.lanes, VECTOR // s.itemsize)
+        self.table = addresses(plan, s.dtype)
+        self.run = empty_run(s.dtype)._replace(s=s.ravel(), y=y.ravel())
+        self.rooms: list[dict[str, np.ndarray]] = []  # free ones
+        per_step = (plan.n_synapses + 8 * self.n) * self.lanes
+        self.stride = max(1, PATIENCE // max(1, per_step))
+        largest = int(self.program.synapses.max(initial=0)) * self.lanes
+        self.wide = self.tiles < 4 and largest >= WIDE and not self.program.largest_block
+
+    def forward(self) -> None:
+        """Fill s and y."""
+        fixed = self.program.packed, self.weight, self.bias, self.table
+        if not self.wide:
+            for t in range(0, self.n_steps, self.stride):
+                self.each_tile(self.kernels.forward, fixed, t, min(t + self.stride, self.n_steps))
+            return
+        for t in range(self.n_steps):
+            for stage in range(len(self.program.stages) - 1):
+                self.each_row(self.kernels.forward_part, fixed, t, stage)
+
+    def backward(self, d_output: np.ndarray, d_state: np.ndarray) -> Gradients:
+        """Find δ and all gradients."""
+        shape = self.n_steps, self.tiles, self.n, self.lanes
+        delta = np.zeros(shape, self.dtype)
+        d_input = np.zeros((*shape[:2], len(self.plan.inputs), self.lanes), self.dtype)
+        d_weight, d_bias = np.empty_like(self.weight), np.empty_like(self.bias)
+        self.run = self.run._replace(
+            delta=delta.ravel(),
+            d_output=self.tiled(d_output),
+            d_state=self.tiled(d_state),
+            d_input=d_input.ravel(),
+        )
+        p = self.program.packed
+        if self.lanes == self.n_steps == 1 and not self.wide:
+            self.call(self.kernels.single, (p, self.weight, d_weight, d_bias, self.table), 0)
+        else:
+            self.deltas((p, self.weight, self.table))
+            self.gradients((p, d_weight, d_bias))
+        inputs = Signals(d_input, self.n_samples).of()
+        return Gradients(d_weight, d_bias, Signals(delta, self.n_samples), inputs)
+
+    def deltas(self, fixed: tuple) -> None:
+        """Fill δ and ∂L/∂x, the last step first."""
+        n_out = self.program.n_out
+        self.run = self.run._replace(out_w=np.empty(n_out, self.dtype))
+        marks = np.linspace(0, n_out, self.pieces(8 * n_out) + 1).astype(int).tolist()
+        self.share(self.kernels.permute, fixed[:2], [(0, *m) for m in pairwise(marks)])
+        for t in range(self.n_steps, 0, -self.stride):
+            first = max(0, t - self.stride)
+            if not self.wide:
+                self.each_tile(self.kernels.backward, fixed, first, t)
+                continue
+            for u in range(t - 1, first - 1, -1):
+                for stage in reversed(range(len(self.program.stages) - 1)):
+                    self.each_row(self.kernels.backward_part, fixed, u, stage)
+
+    def gradients(self, fixed: tuple) -> None:
+        """Fill ∂L/∂w and ∂L/∂b: rows are shared out, each sums over all tiles and steps."""
+        rows = self.cut(0, self.n, self.lanes * self.tiles * self.n_steps)
+        if self.lanes == 1 and self.n_steps > 1 and self.program.plain:
+            width = VECTOR // self.dtype.itemsize
+            steps = -(-self.n_steps // width) * width
+            y = np.zeros((self.n, self.plan.history + steps), self.dtype)
+            y[:, : self.plan.history + self.n_steps] = self.run.y.reshape(-1, self.n).T
+            delta = np.zeros((self.n, steps), self.dtype)
+            delta[:, : self.n_steps] = self.run.delta.reshape(-1, self.n).T
+            self.run = self.run._replace(y=y.ravel(), delta=delta.ravel())
+            self.share(self.kernels.gradient_in_time, fixed, [(0, *cut, steps) for cut in rows])
+            return
+        for k in range(self.tiles):
+            self.share(self.kernels.gradient, fixed, [(k, *cut, k > 0) for cut in rows])
+
+    # -- sharing out
+
+    def each_tile(self, kernel: Callable, fixed: tuple, *rest: int) -> None:
+        """Call a kernel for every tile."""
+        self.share(kernel, fixed, [(k, *rest) for k in range(self.tiles)])
+
+    def each_row(self, kernel: Callable, fixed: tuple, t: int, stage: int) -> None:
+        """Call a kernel for all rows of a stage, in every tile."""
+        cut = self.cut(*self.program.stages[stage : stage + 2].tolist(), self.lanes)
+        pieces = [(k, t, stage, *rows) for k in range(self.tiles) for rows in cut]
+        self.share(kernel, fixed, pieces)
+
+    def share(self, kernel: Callable, fixed: tuple, pieces: list[tuple[int, ...]]) -> None:
+        """Call a kernel for every piece: a tile, and what follows it among the arguments."""
+        pool.run([partial(self.call, kernel, fixed, *piece) for piece in pieces])
+
+    def call(self, kernel: Callable, fixed: tuple, k: int, *rest: int) -> None:
+        """Call a kernel on tile k, with room of its own."""
+        try:
+            room = self.rooms.pop()
+        except IndexError:
+            room = new_room(self.program, self.n, self.lanes, self.dtype)
+        valid = min(self.lanes, self.n_samples - k * self.lanes)
+        span = Span(k, self.tiles, self.n_steps, valid, self.since)
+        kernel(*fixed, self.run._replace(**room), span, *rest)
+        self.rooms.append(room)
+
+    def cut(self, first: int, last: int, cost: int) -> list[tuple[int, int]]:
+        """Cut rows into pieces of about as many synapses; `cost`: of one of them."""
+        indptr = self.plan.indptr[first : last + 1].astype(np.int64)
+        n = min(max(1, last - first), self.pieces(int(indptr[-1] - indptr[0]) * cost))
+        marks = np.linspace(indptr[0], indptr[-1], n + 1)[1:-1]
+        edges = np.unique([first, *np.searchsorted(indptr, marks) + first, last])
+        return list(pairwise(edges.tolist()))
+
+    def pieces(self, cost: int) -> int:
+        """Return into how many pieces to cut work: worth their launch, not too long."""
+        return max(1, min(8, cost // WIDE), cost // PATIENCE)
+
+    def tiled(self, values: np.ndarray) -> np.ndarray:
+        """Return (T, n, B) values as a flat array of tiles; 0 where there is no sample."""
+        padded = np.zeros((*values.shape[:2], self.tiles * self.lanes), self.dtype)
+        padded[..., : self.n_samples] = values
+        return Signals.split(padded, self.lanes).array.ravel()
+
+
+def empty_run(dtype: np.dtype) -> Run:
+    """Return a run without arrays."""
+    nothing, indices = np.empty(0, dtype), np.empty(0, np.int64)
+    return Run(*(nothing,) * len(Run._fields))._replace(off=indices, row=indices)
+
+
+def new_room(made: Program, n: int, lanes: int, dtype: np.dtype) -> dict[str, np.ndarray]:
+    """Return the arrays that a kernel fills and forgets."""
+    return {
+        "eps": np.empty(n * lanes, dtype),
+        "slope": np.empty(2 * n * lanes, dtype),
+        "pack": np.empty(made.largest_block * lanes, dtype),
+        "off": np.empty(lanes, np.int64),
+    }
