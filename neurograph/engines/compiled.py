@@ -177,7 +177,7 @@ class _Job:
         n_out = self.program.n_out
         self.run = self.run._replace(out_w=np.empty(n_out, self.dtype))
         marks = np.linspace(0, n_out, self.pieces(8 * n_out) + 1).astype(int).tolist()
-        self.share(self.kernels.permute, fixed[:2], [(0, *m) for m in pairwise(marks)])
+        self.share(self.kernels.reorder, fixed[:2], [(0, *m) for m in pairwise(marks)])
         for t in range(self.n_steps, 0, -self.stride):
             first = max(0, t - self.stride)
             if not self.wide:
@@ -198,7 +198,7 @@ class _Job:
             delta = np.zeros((self.n, steps), self.dtype)
             delta[:, : self.n_steps] = self.run.delta.reshape(-1, self.n).T
             self.run = self.run._replace(y=y.ravel(), delta=delta.ravel())
-            self.share(self.kernels.gradient_in_time, fixed, [(0, *cut, steps) for cut in rows])
+            self.share(self.kernels.in_time, fixed, [(0, *cut, steps) for cut in rows])
             return
         for k in range(self.tiles):
             self.share(self.kernels.gradient, fixed, [(k, *cut, k > 0) for cut in rows])

@@ -38,7 +38,7 @@ from neurograph.engines.vectors import (
 
 # Error model and rounding of every kernel; see `vectors.FAST`.
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
-INLINE = {**OPTIONS, "forceinline": True}
+INLINE = {**OPTIONS, "inline": "always"}  # in one piece, so that it is optimised once
 
 NONE = 2**32 - 1
 
@@ -247,10 +247,9 @@ def mixed(p, w, y, j, t, now, z, lanes):
     return acc
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def forward_blocks(p, w, run, z, t, stage, lo, hi, now, here, lanes, width):
     """Put what rows lo:hi get from the dense blocks of a stage into their states."""
-    lanes, width = literally(lanes), literally(width)
     step = z.tiles * at(p, NEURONS) * lanes
     for q in range(get(p, BLOCK_INDPTR, stage), get(p, BLOCK_INDPTR, stage + 1)):
         r0, r1 = max(lo, get(p, BLOCK_ROW, q)), min(hi, get(p, BLOCK_END, q))
@@ -263,10 +262,9 @@ def forward_blocks(p, w, run, z, t, stage, lo, hi, now, here, lanes, width):
                 products(p, w, r0, r1, q, run.pack, run, z, here, lanes, width)
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def forward_steps(p, w, b, table, run, z, t0, t1, kept, lanes, width):
     """Run steps t0:t1, all stages."""
-    lanes, width = literally(lanes), literally(width)
     n = at(p, NEURONS)
     for t in range(t0, t1):
         for stage in range(at(p, STAGES)):
@@ -372,21 +370,20 @@ def gated(p, w, run, j, t, z, lanes):
     return acc
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def backward_steps(p, w, table, run, z, t0, t1, kept, want, lanes, width):
     """Run steps t1-1 … t0 backwards, all stages."""
-    lanes, width = literally(lanes), literally(width)
-    n = at(p, NEURONS)
+    n, n_stages = at(p, NEURONS), at(p, STAGES)
     for t in range(t1 - 1, t0 - 1, -1):
         if at(p, BLOCKS):
             for i in range(n * lanes):
                 put(run.eps, i, cast(run.y, 0))
-            for stage in range(at(p, STAGES)):
-                push(p, w, run, z, t, stage, True, want, lanes, width)
-        for stage in range(at(p, STAGES) - 1, -1, -1):
-            backward_rows(p, w, table, run, z, t, stage, 0, n, kept, want, lanes, width)
+        # First what blocks with a delay send, from later steps; then stage by stage.
+        for turn in range(2 * n_stages - 1 if at(p, BLOCKS) else n_stages - 1, -1, -1):
+            if turn < n_stages:
+                backward_rows(p, w, table, run, z, t, turn, 0, n, kept, want, lanes, width)
             if at(p, BLOCKS):
-                push(p, w, run, z, t, stage, False, want, lanes, width)
+                push(p, w, run, z, t, turn % n_stages, turn >= n_stages, want, lanes, width)
 
 
 @njit(**OPTIONS)
@@ -417,7 +414,7 @@ def push(p, w, run, z, t, stage, delayed, want, lanes, width):
                 put(run.eps, o, at(run.eps, o) + at(run.pack, lane * size + i))
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def permute(p, w, run, q0, q1):
     """Copy weights into the order in which `backward_rows` streams them."""
     for q in range(q0, q1):
@@ -427,13 +424,12 @@ def permute(p, w, run, q0, q1):
 # ---------------------------------------------------------------- gradients
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def gradient_rows(p, gw, gb, run, z, lo, hi, more, lanes, width):
     """Find ∂L/∂w and ∂L/∂b of rows lo:hi from a tile, equation (7); `more` adds them up.
 
     Every synapse has its own sum, so rows can be shared out among threads.
     """
-    lanes, width = literally(lanes), literally(width)
     s, y, delta = run.s, run.y, run.delta
     row = at(p, NEURONS) * lanes
     step = z.tiles * row
@@ -494,10 +490,9 @@ def gradient_gated(p, run, z, e, d0, x, x0, lanes):
     return total(acc)
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def gradient_run(p, gw, run, z, j, f0, f1, more, width):
     """Find ∂L/∂w of the block's synapses f0:f1 of row j, one lane."""
-    width = literally(width)
     row = at(p, NEURONS)
     step = z.tiles * row
     x0 = (at(p, HISTORY) - get(p, KIND, j)) * step + z.k * row + get(p, SOURCE, f0)
@@ -509,10 +504,9 @@ def gradient_run(p, gw, run, z, j, f0, f1, more, width):
         axpy(d, run.y, x0 + t * step, gw, f0, f1 - f0, width)
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def gradient_blocks(p, gw, run, z, lo, hi, more, lanes, width):
     """Find ∂L/∂w of the dense blocks in rows lo:hi."""
-    lanes, width = literally(lanes), literally(width)
     row = at(p, NEURONS) * lanes
     step = z.tiles * row
     for q in range(get(p, BLOCK_INDPTR, at(p, STAGES))):
@@ -530,13 +524,12 @@ def gradient_blocks(p, gw, run, z, lo, hi, more, lanes, width):
                 outer(p, gw, r0, r1, q, run.pack, run, z, here, again, lanes, width)
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def gradient_in_time(p, gw, gb, run, lo, hi, steps, width):
     """As `gradient_rows`, for one sample and rows without gates: steps lie side by side.
 
     run.y is (N, H + steps), run.delta is (N, steps), both filled up with 0 at the end.
     """
-    width = literally(width)
     source, history = at(p, SOURCE), at(p, HISTORY)
     for j in range(lo, hi):
         d0, kind = j * steps, get(p, KIND, j)
@@ -670,7 +663,7 @@ def outer(p, gw, r0, r1, q, x, run, z, plane, more, lanes, width):
 # ---------------------------------------------------------------- one step, one sample
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def backward_single(p, w, gw, gb, run, z, want):
     """Find δ and all gradients of a run of one step and one sample, slopes being known.
 
@@ -724,7 +717,7 @@ def backward_single(p, w, gw, gb, run, z, want):
                 put(gw, e, d * g * at(s, j))
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def slopes(p, table, run):
     """Fill `slope` for a run of one step and one sample."""
     n = at(p, NEURONS)
@@ -823,7 +816,7 @@ def measure(p, run, task, z, t, scale, lanes):
     return value
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def count_asked(p, task, first, last, n_steps):
     """Return how many pairs of sample and step of a batch are asked anything."""
     if not task.asked:
@@ -841,23 +834,22 @@ def count_asked(p, task, first, last, n_steps):
 # ---------------------------------------------------------------- whole loops
 
 
-@njit(**OPTIONS)
-def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, lanes, width):
+@njit(**INLINE)
+def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, single, lanes, width):
     """Learn batches q0:q1 by plain gradient descent, each: gradients first, then the update.
 
     Returns the first batch that did not go well (a number is not finite, a loss has no value),
     with everything as that batch has left it, or q1. values[q - q0] are loss and pairs asked.
+    `single`: sequences are of one step.
     """
-    lanes, width = literally(lanes), literally(width)
     n = at(p, NEURONS)
     row = n * lanes
-    single = 1 if n_steps == 1 else 0
     needed = get(p, OUT_INDPTR, n - at(p, LEAD))
     for q in range(q0, q1):
         first, last = q * task.batch, min((q + 1) * task.batch, len(task.order))
         asked = count_asked(p, task, first, last, n_steps)
         scale = 1 / max(1, asked)
-        if lanes > 1 or n_steps > 1:
+        if lanes > 1 or not single:
             permute(p, w, run, 0, needed)
         value, bad = 0.0, 0.0
         for tile in range(first, last, lanes):
@@ -871,7 +863,7 @@ def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, lanes, w
                 bad += abs(at(run.s, i) - at(run.s, i))  # NaN unless it is finite
             for t in range(n_steps):
                 value += measure(p, run, task, z, t, scale, lanes)
-            if lanes == 1 and n_steps == 1:
+            if single and lanes == 1:
                 backward_single(p, w, gw, gb, run, z, False)
             else:
                 backward_steps(p, w, table, run, z, 0, n_steps, single, False, lanes, width)
@@ -885,7 +877,7 @@ def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, lanes, w
     return q1
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def fill_inputs(p, run, task, n_steps, lanes):
     """Copy the inputs of the samples in `run.row` into y."""
     n_in, n = at(p, N_INPUTS), at(p, NEURONS)
@@ -897,7 +889,7 @@ def fill_inputs(p, run, task, n_steps, lanes):
                 put(run.y, now + get(p, INPUT, c) * lanes + lane, at(task.x, x0 + c))
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def share(p, gw):
     """Give each tied synapse the sum over its group."""
     for group in range(at(p, TIES)):
@@ -936,10 +928,11 @@ class Kernels(NamedTuple):
     backward: Any
     backward_part: Any
     single: Any
-    permute: Any
+    reorder: Any
     gradient: Any
-    gradient_in_time: Any
-    descend: Any
+    in_time: Any
+    learn: Any
+    learn_steps: Any
 
 
 @cache
@@ -971,21 +964,14 @@ def kernels(lanes: int, width: int) -> Kernels:
     def in_time(p, gw, gb, run, z, lo, hi, steps):
         gradient_in_time(p, gw, gb, run, lo, hi, steps, width)
 
-    def learn(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
-        return descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, lanes, width)
+    def learn(p, w, b, gw, gb, table, run, task, q0, q1, values):
+        return descend(p, w, b, gw, gb, table, run, task, 1, q0, q1, values, 1, lanes, width)
 
-    made = (
-        forward,
-        forward_part,
-        backward,
-        backward_part,
-        single,
-        reorder,
-        gradient,
-        in_time,
-        learn,
-    )
-    return Kernels(*map(_cached, made))
+    def learn_steps(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
+        return descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, 0, lanes, width)
+
+    made = {name: _cached(kernel) for name, kernel in locals().items() if name in Kernels._fields}
+    return Kernels(**made)
 
 
 def _cached(kernel: Callable) -> Callable:

@@ -70,7 +70,7 @@ def _program(plan: Plan, dense: bool) -> Program:
         parts |= {"first": blocks.first, "last": blocks.last}
         inside = _inside(blocks.first, blocks.last, e)
     parts |= _outgoing(plan, inside)
-    if (kind == NONE).any():
+    if (kind == NONE).any() or (parts["out_kind"] == NONE).any():
         parts["delay"] = plan.delay
     if plan.n_memories:
         parts["memory"] = plan.memory
