@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import numpy as np
@@ -13,7 +14,7 @@ from neurograph.architectures import perceptron
 from neurograph.errors import NeurographError, NonFiniteError
 from neurograph.learning.optimizers import SGD
 from neurograph.network import Network
-from neurograph.training import epochs
+from neurograph.training import rounds
 
 __all__ = ["main"]
 
@@ -51,7 +52,7 @@ def run_xor(options: argparse.Namespace) -> int:
     X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     Y = np.array([[0], [1], [1], [0]])
     net = perceptron(2, options.hidden, 1, seed=options.seed)
-    training = epochs(
+    training = rounds(
         net,
         X,
         Y,
@@ -62,8 +63,9 @@ def run_xor(options: argparse.Namespace) -> int:
         loss="binary_cross_entropy",
     )
     try:
-        for _ in _progress(training, options.epochs):
-            pass
+        with _progress(options.epochs) as progress:
+            for losses in training:
+                progress(len(losses))
     except NonFiniteError as error:
         print(f"Stuck: {error}.")
         return 1
@@ -101,15 +103,19 @@ def _numbers(net: Network) -> list[str]:
     return lines
 
 
-def _progress(steps: Iterable[float], total: int) -> Iterable[float]:
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], object]]:
     """Show a bar where somebody can see one and tqdm is installed."""
-    if not sys.stderr.isatty():
-        return steps
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return steps
-    return tqdm(steps, total=total, unit=" epochs", leave=False)
+    if sys.stderr.isatty():
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            pass
+        else:
+            with tqdm(total=total, unit=" epochs", leave=False) as bar:
+                yield bar.update
+                return
+    yield lambda n: None
 
 
 def _at_least(least: int) -> Callable[[str], int]:

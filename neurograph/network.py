@@ -303,7 +303,7 @@ class Network(NeuronGraph):
 
     @property
     def engine(self) -> str:
-        """Name of the engine that runs this network: "auto" or "walker"; settable."""
+        """Name of the engine that runs this network: "auto", "walker" or "compiled"; settable."""
         return self._engine
 
     @engine.setter
@@ -418,8 +418,10 @@ class Network(NeuronGraph):
         ShapeError, NonFiniteError, ParameterError, CycleError
             X does not fit, a number is not finite, or the network is not ready.
         """
-        executor, made = get_engine(engine or self.engine), self.plan()
-        recording = record(executor, self, made, Batch.of(X, made, self.dtype), state)
+        made = self.plan()
+        batch = Batch.of(X, made, self.dtype)
+        executor = get_engine(engine or self.engine, training.work(made, batch))
+        recording = record(executor, self, made, batch, state)
         show(self, recording)
         self._tape = (recording, executor, self._store.version, self._store.edits)
         return recording
@@ -444,7 +446,8 @@ class Network(NeuronGraph):
         made = self.plan()
         training.require_outputs(made)
         batch = Batch.of(X, made, self.dtype)
-        return record(get_engine(self.engine), self, made, batch, None).outputs
+        executor = get_engine(self.engine, training.work(made, batch))
+        return record(executor, self, made, batch, None).outputs
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the softmax of the outputs, for a network trained with categorical loss."""

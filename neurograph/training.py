@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from neurograph.engines import get_engine
-from neurograph.engines.base import Batch, Engine, Recording, activations, record
-from neurograph.errors import NonFiniteError, ParameterError, ShapeError
+from neurograph.engines.base import (
+    Batch,
+    Descent,
+    Engine,
+    Lesson,
+    Parameters,
+    Recording,
+    activations,
+    record,
+)
+from neurograph.errors import NeurographError, NonFiniteError, ParameterError, ShapeError
 from neurograph.graph import NeuronGraph
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate, get_loss
@@ -18,7 +30,7 @@ from neurograph.learning.optimizers import SGD, Optimizer
 from neurograph.schedule import Plan, plan
 from neurograph.values import flag, natural
 
-__all__ = ["History", "backward", "epochs", "fit"]
+__all__ = ["History", "backward", "fit", "rounds"]
 
 
 @dataclass
@@ -86,12 +98,12 @@ def backward(
 def fit(graph: NeuronGraph, X: Any, Y: Any, **options: Any) -> History:
     """Train a network; see `Network.fit`."""
     history = History()
-    for loss in epochs(graph, X, Y, **options):
-        history.loss.append(loss)
+    for losses in rounds(graph, X, Y, **options):
+        history.loss += losses
     return history
 
 
-def epochs(
+def rounds(
     graph: NeuronGraph,
     X: Any,
     Y: Any,
@@ -102,8 +114,8 @@ def epochs(
     optimizer: Optimizer | None = None,
     loss: str | Loss = "squared_error",
     engine: str = "auto",
-) -> Iterator[float]:
-    """Train a network epoch by epoch, and yield the mean loss of each.
+) -> Iterator[list[float]]:
+    """Train a network; yield the mean losses of the epochs since the last time.
 
     Everything is checked before the first sample. The arguments are those of `Network.fit`.
     """
@@ -117,7 +129,7 @@ def epochs(
         raise ParameterError(
             f"optimizer must be an optimizer, as neurograph.SGD(0.1); got {optimizer!r}"
         )
-    executor, chosen = get_engine(engine), plan(graph)
+    chosen = plan(graph)
     require_outputs(chosen)
     batch = Batch.of(X, chosen, graph.dtype)
     if not batch.shape:
@@ -128,39 +140,132 @@ def epochs(
     targets = get_loss(loss).prepare(Y, batch.shape, len(chosen.outputs))
     if np.isnan(targets).all():
         raise ParameterError("every target is NaN: nothing is asked of any output")
+    n_batches = -(-len(targets) // batch_size) * n_epochs
+    executor = get_engine(engine, work(chosen, batch) * n_batches)
+    learner = _Learner(graph, executor, batch, targets, min(batch_size, len(targets)))
+    return _rounds(learner.start(optimizer, loss), n_epochs, shuffle)
 
-    def step(samples: np.ndarray, states: dict) -> tuple[float, int]:
-        part = Batch(np.ascontiguousarray(batch.x[:, :, samples]), batch.shape)
-        recording = record(executor, graph, plan(graph), part, None)
+
+def work(plan: Plan, batch: Batch) -> int:
+    """Return the visits of the walker in one run: synapses and neurons times steps."""
+    return (plan.n_synapses + plan.n_memories + plan.n_neurons) * len(batch.x)
+
+
+@dataclass
+class _Learner:
+    """What stays the same while a network learns from some samples."""
+
+    graph: NeuronGraph
+    engine: Engine
+    batch: Batch
+    targets: np.ndarray
+    batch_size: int
+    optimizer: Optimizer = field(default_factory=SGD)
+    loss: Loss = field(default_factory=lambda: get_loss("squared_error"))
+    states: dict = field(default_factory=dict)
+
+    def start(self, optimizer: Optimizer, loss: str | Loss) -> _Learner:
+        """Set up what the rule of learning needs."""
+        self.optimizer, self.loss = optimizer, get_loss(loss)
+        for table, column in _learned(self.graph):
+            self.states[column] = optimizer.init(table.array(column))
+        return self
+
+    def descent(self) -> Descent:
+        """Return what learns batches, of the network as it is now: the engine, if it can."""
+        found = None
+        if type(self.optimizer) is SGD and self.loss.builtin:
+            tables = [table for table, _ in _learned(self.graph)]
+            trainable = [t.array("trainable") if "trainable" in t.arrays else None for t in tables]
+            lesson = Lesson(
+                self.inputs,
+                self.targets,
+                self.batch_size,
+                self.loss.name,
+                self.optimizer.rate,
+                (trainable[0], trainable[1]),
+            )
+            gradients = Parameters(*(table.array("grad") for table in tables))
+            chosen = plan(self.graph)
+            found = self.engine.descent(chosen, Parameters.of(self.graph), gradients, lesson)
+        return found or self.singly
+
+    @cached_property
+    def inputs(self) -> np.ndarray:
+        """Inputs sample by sample, (B, T, n_in)."""
+        return np.ascontiguousarray(self.batch.x.transpose(2, 0, 1))
+
+    def singly(self, order: np.ndarray, begin: np.ndarray, values: np.ndarray) -> int:
+        """Learn batches one by one; see `Descent`."""
+        for q, (first, last) in enumerate(pairwise(begin.tolist())):
+            try:
+                values[q] = self.step(order[first:last])
+            except NeurographError:
+                return q
+        return len(values)
+
+    def step(self, samples: np.ndarray) -> tuple[float, int]:
+        """Learn one batch; return its loss and how many pairs were asked.
+
+        After an error everything is as it was, and the error says what is wrong.
+        """
+        graph = self.graph
+        part = Batch(np.ascontiguousarray(self.batch.x[:, :, samples]), self.batch.shape)
+        recording = record(self.engine, graph, plan(graph), part, None)
         columns = [table.array("grad") for table, _ in _learned(graph)]
         before = [column.copy() for column in columns]
-        found, _ = backward(graph, executor, recording, targets[samples], loss, "mean")
+        targets = self.targets[samples]
+        found, _ = backward(graph, self.engine, recording, targets, self.loss, "mean")
         try:
-            _update(graph, optimizer, states)
+            _update(graph, self.optimizer, self.states)
         except Exception:
             for column, values in zip(columns, before, strict=True):
                 column[:] = values
             raise
         return found.value, found.asked
 
-    def run() -> Iterator[float]:
-        n_samples = len(targets)
-        states = {column: optimizer.init(table.array(column)) for table, column in _learned(graph)}
-        before = graph.rng.bit_generator.state
-        for epoch in range(n_epochs):
-            order = graph.rng.permutation(n_samples) if shuffle else np.arange(n_samples)
-            total, n_asked = 0.0, 0
-            for first in range(0, n_samples, batch_size):
-                try:
-                    value, asked = step(order[first : first + batch_size], states)
-                except Exception:
-                    if not epoch and not first:  # nothing was learned, so nothing was drawn
-                        graph.rng.bit_generator.state = before
-                    raise
-                total, n_asked = total + value * asked, n_asked + asked
-            yield total / n_asked
 
-    return run()
+def _rounds(learner: _Learner, n_epochs: int, shuffle: bool) -> Iterator[list[float]]:
+    """Learn some epochs at a time; how many at a time changes no result."""
+    n_samples, rng = len(learner.targets), learner.graph.rng
+    per_epoch = -(-n_samples // learner.batch_size)
+    begin = np.arange(per_epoch) * learner.batch_size
+    epoch, pace = 0, 1
+    while epoch < n_epochs:
+        n = max(1, min(pace // per_epoch, n_epochs - epoch))
+        before = rng.bit_generator.state
+        order = np.concatenate([_order(rng, n_samples, shuffle) for _ in range(n)])
+        begins = np.append((np.arange(n)[:, None] * n_samples + begin).ravel(), len(order))
+        values = np.zeros((n * per_epoch, 2))
+        q = 0
+        while q < len(values):
+            last, started = min(q + pace, len(values)), perf_counter()
+            done = q + learner.descent()(order, begins[q : last + 1], values[q:last])
+            learner.graph._store.edits += 1
+            pace = _next_pace(last - q, perf_counter() - started)
+            if done < last:
+                after, rng.bit_generator.state = rng.bit_generator.state, before
+                for _ in range(done // per_epoch + 1 if epoch or done else 0):
+                    _order(rng, n_samples, shuffle)  # no more is drawn than was learned from
+                values[done] = learner.step(order[begins[done] : begins[done + 1]])
+                rng.bit_generator.state, done = after, done + 1  # it went well after all
+            q = done
+        loss, asked = values.reshape(n, per_epoch, 2).transpose(2, 0, 1)
+        yield ((loss * asked).sum(1) / asked.sum(1)).tolist()
+        epoch += n
+
+
+def _order(rng: np.random.Generator, n: int, shuffle: bool) -> np.ndarray:
+    """Return the samples of an epoch in the order of learning."""
+    return rng.permutation(n) if shuffle else np.arange(n)
+
+
+ROUND = 0.04  # seconds of learning before Python is asked for Ctrl-C and progress
+
+
+def _next_pace(n: int, seconds: float) -> int:
+    """Return how many batches to learn at a time, after n of them took so long."""
+    return max(1, min(8 * n, int(n * ROUND / max(seconds, 1e-9))))
 
 
 def _learned(graph: NeuronGraph) -> list[tuple[Any, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,7 +19,18 @@ from neurograph.functions import Activation, get_activation
 from neurograph.graph import NeuronGraph
 from neurograph.schedule import Plan
 
-__all__ = ["Batch", "Engine", "Gradients", "Parameters", "Recording", "Signals", "State", "Trace"]
+__all__ = [
+    "Batch",
+    "Descent",
+    "Engine",
+    "Gradients",
+    "Lesson",
+    "Parameters",
+    "Recording",
+    "Signals",
+    "State",
+    "Trace",
+]
 
 
 class Parameters(NamedTuple):
@@ -149,6 +160,37 @@ class Gradients(NamedTuple):
     inputs: np.ndarray
 
 
+class Lesson(NamedTuple):
+    """What plain gradient descent learns from.
+
+    x : (samples, T, n_in) array
+    target : (samples, T, n_out) float64 array, NaN where nothing is asked
+    batch : most samples in a batch
+    loss : name of a loss
+    rate : learning rate
+    trainable : bool arrays of weights and biases, or None where all are
+    """
+
+    x: np.ndarray
+    target: np.ndarray
+    batch: int
+    loss: str
+    rate: float
+    trainable: tuple[np.ndarray | None, np.ndarray | None]
+
+
+class Descent(Protocol):
+    """Plain gradient descent inside an engine, batch after batch."""
+
+    def __call__(self, order: np.ndarray, begin: np.ndarray, values: np.ndarray) -> int:
+        """Learn from samples order[begin[q]:begin[q+1]], for every q.
+
+        Loss and number of pairs asked are put into values[q], the gradients of the last batch
+        into the arrays given. Returns how many batches went well; if one did not, parameters
+        and gradients are as the batch before it left them.
+        """
+
+
 class Engine(ABC):
     """Executes a plan; every engine gives what the walker gives."""
 
@@ -188,6 +230,12 @@ class Engine(ABC):
         d_output, d_state : (T, n_out, B) arrays
             ∂ℓ/∂y and ∂ℓ/∂s at the outputs, as the loss gives them; they add up.
         """
+
+    def descent(
+        self, plan: Plan, parameters: Parameters, gradients: Parameters, lesson: Lesson
+    ) -> Descent | None:
+        """Return a loop that learns in place, or None: gradients and updates are taken singly."""
+        return None
 
 
 class Batch(NamedTuple):
@@ -342,10 +390,10 @@ def record(
             f" for {shape[2]} samples"
         ) from None
     if not (s.finite() and y.finite()):
-        state, output = s[1:].of(), y[plan.history :].of()
-        t, j, b = np.argwhere(~(np.isfinite(state) & np.isfinite(output)))[0]
+        ends, output = s[1:].of(), y[plan.history :].of()
+        t, j, b = np.argwhere(~(np.isfinite(ends) & np.isfinite(output)))[0]
         raise NonFiniteError(
-            f"neuron {plan.name(j)!r} has state {state[t, j, b]} and output {output[t, j, b]}"
+            f"neuron {plan.name(j)!r} has state {ends[t, j, b]} and output {output[t, j, b]}"
             f" at step {t} of sample {b};"
             " weights or inputs are too large, or a loop amplifies"
         )

@@ -15,13 +15,15 @@ import numpy as np
 
 from neurograph.engines import pool
 from neurograph.engines.base import (
+    Descent,
     Engine,
     Gradients,
+    Lesson,
     Parameters,
     Signals,
     State,
 )
-from neurograph.engines.kernels import Run, Span, kernels
+from neurograph.engines.kernels import LOSSES, Run, Span, Task, kernels
 from neurograph.engines.natives import address
 from neurograph.engines.program import Program, program
 from neurograph.errors import ParameterError
@@ -32,6 +34,7 @@ __all__ = ["Compiled", "lanes_for"]
 
 VECTOR = 32  # bytes in a vector of one instruction
 TILE = 128  # bytes that a neuron's samples in a tile take at most
+LOOPED = 2**23  # synapses times samples and steps of a batch that one kernel learns alone
 PATIENCE = 2**26  # synapses times samples in one call of a kernel
 WIDE = 2**18  # synapses of a stage that are worth sharing out
 
@@ -91,6 +94,86 @@ class Compiled(Engine):
         """Run equations (5)-(7); see `Engine.backward`."""
         arrays = states.array, outputs.array, states.samples
         return _Job(self, plan, parameters, *arrays, steps).backward(d_output, d_state)
+
+    def descent(
+        self, plan: Plan, parameters: Parameters, gradients: Parameters, lesson: Lesson
+    ) -> Descent | None:
+        """Return a loop inside one kernel, where a batch is not worth sharing out."""
+        work = (plan.n_synapses + plan.n_neurons) * lesson.batch * lesson.x.shape[1]
+        if work > LOOPED or lesson.loss not in LOSSES:
+            return None
+        supported(parameters.weight.dtype)
+        return partial(_descend, program(plan, self.dense), plan, parameters, gradients, lesson)
+
+
+def _descend(
+    made: Program,
+    plan: Plan,
+    parameters: Parameters,
+    gradients: Parameters,
+    lesson: Lesson,
+    order: np.ndarray,
+    begin: np.ndarray,
+    values: np.ndarray,
+) -> int:
+    """See `Descent`."""
+    changed = (*parameters, *gradients)
+    before = [array.copy() for array in changed]
+    loop = _loop(made, plan, parameters, gradients, lesson, order, begin, values)
+    done = loop(0, len(begin) - 1)
+    if done < len(begin) - 1:
+        # The kernel does not stop to look within a batch; go back, and up to that batch only.
+        for array, values_before in zip(changed, before, strict=True):
+            array[:] = values_before
+        loop(0, done)
+    return done
+
+
+def _loop(
+    made: Program,
+    plan: Plan,
+    parameters: Parameters,
+    gradients: Parameters,
+    lesson: Lesson,
+    order: np.ndarray,
+    begin: np.ndarray,
+    values: np.ndarray,
+) -> Callable[[int, int], int]:
+    """Return the kernel that learns some of the batches, with all it needs."""
+    dtype, n_steps = lesson.x.dtype, lesson.x.shape[1]
+    lanes = lanes_for(lesson.batch, dtype)
+    n, n_in, n_out = plan.n_neurons, len(plan.inputs), len(plan.outputs)
+    run = empty_run(dtype)._replace(
+        **new_room(made, n, lanes, dtype),
+        s=np.zeros((1 + n_steps) * n * lanes, dtype),
+        y=np.zeros((plan.history + n_steps) * n * lanes, dtype),
+        delta=np.zeros(n_steps * n * lanes, dtype),
+        d_output=np.zeros(n_steps * n_out * lanes, dtype),
+        d_state=np.zeros(n_steps * n_out * lanes, dtype),
+        d_input=np.zeros(n_steps * n_in * lanes, dtype),
+        out_w=np.empty(made.n_out, dtype),
+        x=lesson.x.ravel(),
+        row=np.empty(lanes, np.int64),
+    )
+    frozen = [np.empty(0, np.uint8) if t is None else t.view(np.uint8) for t in lesson.trainable]
+    logistic = [plan.activations[plan.activation[j]] == "logistic" for j in plan.outputs]
+    task = Task(
+        x=lesson.x.ravel(),
+        target=lesson.target.ravel(),
+        order=order,
+        begin=begin,
+        loss=LOSSES.index(lesson.loss),
+        stable=np.array(logistic, np.uint8),
+        rate=float(lesson.rate),
+        trainable_w=frozen[0],
+        trainable_b=frozen[1],
+        asked=bool(np.isnan(lesson.target).any()),
+    )
+    found = kernels(lanes, VECTOR // dtype.itemsize)
+    fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), run, task
+    if n_steps == 1:
+        return lambda q0, q1: found.learn(*fixed, q0, q1, values.ravel())
+    return lambda q0, q1: found.learn_steps(*fixed, n_steps, q0, q1, values.ravel())
 
 
 def supported(dtype: np.dtype) -> np.dtype:
@@ -211,8 +294,11 @@ class _Job:
 
     def each_row(self, kernel: Callable, fixed: tuple, t: int, stage: int) -> None:
         """Call a kernel for all rows of a stage, in every tile."""
-        cut = self.cut(*self.program.stages[stage : stage + 2].tolist(), self.lanes)
-        pieces = [(k, t, stage, *rows) for k in range(self.tiles) for rows in cut]
+        first, last = self.program.stages[stage : stage + 2].tolist()
+        cut = self.cut(first, last, self.lanes)
+        pieces: list[tuple[int, ...]] = [
+            (k, t, stage, *rows) for k in range(self.tiles) for rows in cut
+        ]
         self.share(kernel, fixed, pieces)
 
     def share(self, kernel: Callable, fixed: tuple, pieces: list[tuple[int, ...]]) -> None:

@@ -749,7 +749,7 @@ class Task(NamedTuple):
     """What plain descent learns from, sample by sample.
 
     x : (samples, T, n_in), target : (samples, T, n_out) float64, flat
-    order : samples in the order of learning; batch : samples in a batch
+    order : samples in the order of learning; begin : where each batch begins, and the end
     loss : index into `LOSSES`; stable : (n_out,) 1 where an output is logistic; rate : float
     trainable_w, trainable_b : uint8, 0 where frozen; empty if nothing is
     asked : whether some target is NaN
@@ -758,7 +758,7 @@ class Task(NamedTuple):
     x: Any
     target: Any
     order: Any
-    batch: int
+    begin: Any
     loss: int
     stable: Any
     rate: float
@@ -839,14 +839,14 @@ def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, single, 
     """Learn batches q0:q1 by plain gradient descent, each: gradients first, then the update.
 
     Returns the first batch that did not go well (a number is not finite, a loss has no value),
-    with everything as that batch has left it, or q1. values[q - q0] are loss and pairs asked.
+    with everything as that batch has left it, or q1. values[q] are loss and pairs asked.
     `single`: sequences are of one step.
     """
     n = at(p, NEURONS)
     row = n * lanes
     needed = get(p, OUT_INDPTR, n - at(p, LEAD))
     for q in range(q0, q1):
-        first, last = q * task.batch, min((q + 1) * task.batch, len(task.order))
+        first, last = at(task.begin, q), at(task.begin, q + 1)
         asked = count_asked(p, task, first, last, n_steps)
         scale = 1 / max(1, asked)
         if lanes > 1 or not single:
@@ -871,7 +871,7 @@ def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, single, 
         share(p, gw)
         bad += update(w, gw, task.trainable_w, task.rate)
         bad += update(b, gb, task.trainable_b, task.rate)
-        put(values, 2 * (q - q0), value), put(values, 2 * (q - q0) + 1, asked)
+        put(values, 2 * q, value), put(values, 2 * q + 1, asked)
         if not bad + value < math.inf:
             return q
     return q1

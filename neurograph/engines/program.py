@@ -152,7 +152,7 @@ def _inside(first: np.ndarray, last: np.ndarray, e: int) -> np.ndarray:
 def _outgoing(plan: Plan, inside: np.ndarray) -> dict[str, np.ndarray]:
     """Return the synapses that leave each neuron, but for those in blocks, last neuron first."""
     out = plan.out_synapse[::-1]
-    counts = np.diff(plan.out_indptr.astype(np.int64))[::-1]
+    counts: np.ndarray = np.diff(plan.out_indptr.astype(np.int64))[::-1]
     if inside.any():
         free = ~inside[out]
         leaves = np.repeat(np.arange(plan.n_neurons), counts)[free]

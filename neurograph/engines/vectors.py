@@ -3,7 +3,8 @@
 `load`, `store`, `splat`, `add`, `mul`, `mad` and `total` work on a row of lanes: LLVM's own
 vector type inside a kernel, a NumPy array where nothing is compiled (NUMBA_DISABLE_JIT=1).
 `at` and `put` are array access without numba's wrap-around check, and give indices as int64;
-`get` is entry i of one part of a program. With NUMBA_BOUNDSCHECK=1 they check their bounds, as do `load` and `store`.
+`get` is entry i of one part of a program. With NUMBA_BOUNDSCHECK=1 they check their bounds, as
+do `load` and `store`.
 """
 
 from __future__ import annotations
