@@ -1,0 +1,87 @@
+"""Rows plan and memory: what structure costs before anything runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import ours
+from benchmarks.graphs import dag
+from benchmarks.measure import Case, Contender, Entry, timed
+from benchmarks.node import run_node
+from benchmarks.options import Options
+from neurograph.schedule import arrange
+
+__all__ = ["memory", "plan"]
+
+
+def plan(options: Options) -> Iterator[Case]:
+    """A plan of 1 M unsorted synapses (20,000 neurons, depth 40)."""
+    n, n_synapses = (200, 2_000) if options.quick else (20_000, 1_000_000)
+    graph = dag(n, n_synapses, 8 if options.quick else 40)
+    order = np.random.default_rng(2).permutation(n_synapses)
+    wiring = ours.wiring_of(graph, order)
+    pairs = graph.source[order], graph.target[order]
+
+    def neurograph() -> Contender:
+        work = partial(arrange, wiring)
+        return Contender(timed(work), lambda: _late(pairs, work().neuron))
+
+    def networkx() -> Contender:
+        import networkx as nx
+
+        digraph = nx.DiGraph()
+        digraph.add_nodes_from(range(n))
+        digraph.add_edges_from(zip(*(side.tolist() for side in pairs), strict=True))
+
+        def work() -> list:
+            return list(nx.topological_sort(digraph))
+
+        return Contender(timed(work), lambda: _late(pairs, np.array(work())))
+
+    entries = [Entry("neurograph", neurograph), Entry("nx.topological_sort alone", networkx)]
+    yield Case("", entries, per="plan")
+
+
+def _late(pairs: tuple[np.ndarray, np.ndarray], order: np.ndarray) -> dict:
+    """Return which synapses an order of visits would read too early: none."""
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return {"synapses read too early": np.flatnonzero(rank[pairs[0]] >= rank[pairs[1]])}
+
+
+def memory(options: Options) -> Iterator[Case]:
+    """Memory a synapse, all included, and seconds to build; each in a process of its own.
+
+    Python: growth of the resident set. Node.js: growth of the heap after a collection, which
+    is the smaller number. neurograph: from_arrays, plan, and one run there and back.
+    """
+    many, fewer = (2_000, 2_000) if options.quick else (1_000_000, 200_000)
+    node = partial(run_node, options.peers, "memory.js")
+    children = [
+        ("neurograph", partial(_child, "neurograph", many), None),
+        ("nx.DiGraph with attribute dicts", partial(_child, "networkx", many), None),
+        ("Synaptic", partial(node, "synaptic", synapses=fewer), "synaptic"),
+        ("Neataptic", partial(node, "neataptic", synapses=fewer), "neataptic"),
+    ]
+    for unit, per in (("bytes", "synapse"), ("seconds", "million synapses")):
+        entries = [Entry(name, partial(_weighed, run, unit), n) for name, run, n in children]
+        yield Case({"bytes": "", "seconds": "to build"}[unit], entries, unit, per)
+
+
+def _weighed(run: partial, unit: str) -> Contender:
+    return Contender(lambda: run()[unit])
+
+
+def _child(what: str, n_synapses: int) -> dict:
+    """Run benchmarks/weigh.py in a fresh process; return its bytes and seconds."""
+    command = [sys.executable, "-m", "benchmarks.weigh", what, str(n_synapses)]
+    root = Path(__file__).parent.parent
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    return json.loads(done.stdout)
