@@ -115,8 +115,11 @@ def timed(work: Callable[[], Any], units: int = 1, before: Callable[[], Any] = i
     return measure
 
 
-def steps_within(seconds: float, run: Callable[[int], Any], most: int, multiple: int = 4) -> int:
-    """Return how many steps `run(steps)` does in about that time, `most` at the most."""
+def steps_within(seconds: float, run: Callable[[int], Any], most: int, multiple: int = 40) -> int:
+    """Return how many steps `run(steps)` does in about that time, `most` at the most.
+
+    A multiple of `multiple`, so that all samples of XOR are met equally often.
+    """
     run(multiple)  # what is made once is not counted
     start = time.perf_counter()
     run(multiple)
@@ -162,17 +165,29 @@ def run_case(
         for i, (contender, result) in enumerate(running):
             if turn and spent[i] > budget:
                 continue
-            gc.collect()
             start = time.perf_counter()
-            result.samples.append(contender.measure())
+            _measure(contender, result)
             spent[i] += time.perf_counter() - start
     for contender, result in running:
-        result.note = contender.note()
+        result.note = contender.note() if result.samples else ""
     base = results[0].median if results and results[0].contender.startswith("neurograph") else None
     for result in results:
         if base and result.median is not None:
             result.ratio = result.median / base
     return results
+
+
+def _measure(contender: Contender, result: Result) -> None:
+    gc.collect()
+    try:
+        result.samples.append(contender.measure())
+    except Exception as error:  # one that fails is reported, the others go on
+        result.problem = _failure(error)
+
+
+def _failure(error: Exception) -> str:
+    first = (str(error).splitlines() or [""])[0]
+    return f"failed: {type(error).__name__}: {first}"
 
 
 def _checked(
@@ -184,8 +199,8 @@ def _checked(
         try:
             contender = entry.make()
             numbers = contender.numbers()
-        except Exception as error:  # a peer that fails is reported, the others go on
-            result.problem = f"failed: {type(error).__name__}: {str(error).splitlines()[:1]}"
+        except Exception as error:
+            result.problem = _failure(error)
             continue
         ours = numbers if ours is None else ours
         result.problem = compare(ours, numbers, tolerance)

@@ -73,10 +73,10 @@ class Layers(NamedTuple):
 
 def mnist(options: Options) -> Iterator[Case]:
     """One epoch of 50,000 samples."""
-    for dtype in ("float32", "float64"):
-        digits = _load(options.mnist, dtype) if options.mnist else _generated(dtype)
-        digits = digits.first(20) if options.quick else digits
-        given = digits, dtype, options
+    n = 20 if options.quick else 50_000
+    for dtype in ("float64",) if options.quick else ("float32", "float64"):
+        digits = _load(options.mnist, dtype) if options.mnist else _generated(n, dtype)
+        given = digits.first(n), dtype, options
         entries = [Entry("neurograph", partial(_contender, Ours, *given))]
         if BY_SYNAPSE in ENGINES:
             entries.append(Entry("neurograph by synapse", partial(_contender, BySynapse, *given)))
@@ -97,14 +97,14 @@ def _load(path: Path, dtype: str) -> Digits:
     return Digits(x[:50_000], y[:50_000], x_test, y_test)
 
 
-def _generated(dtype: str) -> Digits:
+def _generated(n: int, dtype: str) -> Digits:
     """Return data of the same shape: ten patterns in noise, a fifth of the pixels not 0."""
     rng = np.random.default_rng(0)
     patterns = rng.random((10, 784)) * (rng.random((10, 784)) < 0.2)
-    labels = rng.integers(0, 10, 60_000)
-    x = np.clip(patterns[labels] + 0.3 * rng.standard_normal((60_000, 784), np.float32), 0, 1)
-    x = x.astype(dtype)
-    return Digits(x[:50_000], labels[:50_000], x[50_000:], labels[50_000:])
+    labels = rng.integers(0, 10, n + n // 5)
+    noise = 0.3 * rng.standard_normal((len(labels), 784), np.float32)
+    x = np.clip(patterns[labels] + noise, 0, 1).astype(dtype)
+    return Digits(x[:n], labels[:n], x[n:], labels[n:])
 
 
 def _contender(make: Callable, digits: Digits, dtype: str, options: Options) -> Contender:
@@ -151,10 +151,9 @@ class Ours:
         """Go back to the start."""
         ours.set_threads(1)
         start, net = Layers.start(self.dtype), self.net
-        n, h, k = SIZES
         # In the order of net.synapses: by source, and then as they were added.
         net.weights = np.concatenate([start.V.T.ravel(), start.W.T.ravel()])
-        net.biases = np.concatenate([np.zeros(n), start.b, start.c])
+        net.biases = np.concatenate([np.zeros(SIZES[0]), start.b, start.c])
 
     def epoch(self) -> None:
         """Learn all samples once."""

@@ -26,5 +26,5 @@ def run_node(peers: Peers, script: str, library: str, **given: Any) -> dict:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"{script} {library}: {done.stderr.strip()}")
+        raise RuntimeError(f"{script} {library}: {' '.join(done.stderr.split())}")
     return json.loads(done.stdout.splitlines()[-1])

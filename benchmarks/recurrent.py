@@ -28,7 +28,7 @@ class Work:
     """
 
     def __init__(self, options: Options, steps: int):
-        self.graph = recurrent(500, 5_000, ports=10) if options.quick else _connectome()
+        self.graph = recurrent(100, 1_000, ports=10) if options.quick else _connectome()
         rng = np.random.default_rng(1)
         self.X = rng.standard_normal((steps, self.graph.n_in), np.float32)
         self.d_output = rng.standard_normal((steps, self.graph.n_out), np.float32)
@@ -55,7 +55,7 @@ def _connectome() -> Graph:
 def recurrent_step(options: Options) -> Iterator[Case]:
     """139,000 neurons, 15 M synapses: one step of one sample."""
     work = Work(options, 1)
-    for threads in (1, 2):
+    for threads in (1,) if options.quick else (1, 2):
         entries = [
             Entry("neurograph", partial(_neurograph_step, work, threads)),
             Entry("SciPy CSR, one thread", partial(_step, work, _scipy_product), "scipy"),
@@ -67,7 +67,7 @@ def recurrent_step(options: Options) -> Iterator[Case]:
 def recurrent_ten(options: Options) -> Iterator[Case]:
     """The same, ten steps through time, and the gradient of every synapse."""
     work = Work(options, STEPS)
-    for threads in (1, 2):
+    for threads in (1,) if options.quick else (1, 2):
         entries = [
             Entry("neurograph", partial(_neurograph_ten, work, threads)),
             Entry("SciPy CSR by hand", partial(_by_hand, work), "scipy"),

@@ -54,7 +54,8 @@ def _line(result: Result) -> list[str]:
     scale, unit = _scale(result.median, result.unit)
     low, high = (_digits(f(result.samples) / scale) for f in (min, max))
     ratio = "" if result.ratio is None else f"{_digits(result.ratio)}×"
-    median = f"{_digits(result.median / scale)} {unit} a {result.per}"
+    article = "an" if result.per[0] in "aeiou" else "a"
+    median = f"{_digits(result.median / scale)} {unit} {article} {result.per}"
     return [row, result.contender, median, f"{low} … {high}", ratio, result.note]
 
 

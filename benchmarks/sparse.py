@@ -20,7 +20,7 @@ TOLERANCE = 1e-3  # float32, sums of many terms in different orders
 
 def sparse_dag(options: Options) -> Iterator[Case]:
     """20,000 neurons, 1 M synapses, depth 40; float32; forward and all gradients."""
-    n, n_synapses, depth = (200, 2_000, 8) if options.quick else (20_000, 1_000_000, 40)
+    n, n_synapses, depth = (100, 1_000, 8) if options.quick else (20_000, 1_000_000, 40)
     graph = dag(n, n_synapses, depth)
     plan = ours.plan_of(graph)
     sizes = [(1, 1), (4, 1)] if options.quick else [(1, 1), (32, 1), (256, 1), (256, 2)]
@@ -30,7 +30,7 @@ def sparse_dag(options: Options) -> Iterator[Case]:
 
 def deep_dag(options: Options) -> Iterator[Case]:
     """The same with 4,655 levels."""
-    n, n_synapses, depth = (200, 2_000, 50) if options.quick else (20_000, 1_000_000, 4_655)
+    n, n_synapses, depth = (100, 1_000, 20) if options.quick else (20_000, 1_000_000, 4_655)
     graph = dag(n, n_synapses, depth)
     plan = ours.plan_of(graph)
     for n_samples in [1] if options.quick else [1, 32]:

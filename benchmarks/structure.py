@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -70,13 +70,29 @@ def memory(options: Options) -> Iterator[Case]:
         ("Synaptic", partial(node, "synaptic", synapses=fewer), "synaptic"),
         ("Neataptic", partial(node, "neataptic", synapses=fewer), "neataptic"),
     ]
-    for unit, per in (("bytes", "synapse"), ("seconds", "million synapses")):
-        entries = [Entry(name, partial(_weighed, run, unit), n) for name, run, n in children]
-        yield Case({"bytes": "", "seconds": "to build"}[unit], entries, unit, per)
+    weighed = [(name, _Weighed(run), needs) for name, run, needs in children]
+    for unit, per, label in (("bytes", "synapse", ""), ("seconds", "million synapses", "to build")):
+        entries = [Entry(name, partial(w.contender, unit), needs) for name, w, needs in weighed]
+        yield Case(label, entries, unit, per)
 
 
-def _weighed(run: partial, unit: str) -> Contender:
-    return Contender(lambda: run()[unit])
+class _Weighed:
+    """A process that finds bytes and seconds at once; what was not asked for waits."""
+
+    def __init__(self, run: Callable[[], dict]):
+        self.run = run
+        self.found: dict[str, list[float]] = {"bytes": [], "seconds": []}
+
+    def contender(self, unit: str) -> Contender:
+        """Measure one of the two."""
+        return Contender(partial(self.take, unit))
+
+    def take(self, unit: str) -> float:
+        """Return a measurement that waits, or run once more."""
+        if not self.found[unit]:
+            for name, value in self.run().items():
+                self.found[name].append(value)
+        return self.found[unit].pop(0)
 
 
 def _child(what: str, n_synapses: int) -> dict:

@@ -67,7 +67,7 @@ def attributes(graph: Graph) -> nx.DiGraph:
 def weigh(build: Callable[[Graph], Any], use: Callable[[Any], None], n_synapses: int) -> dict:
     """Return the bytes and seconds; a small graph first, so that code is not weighed."""
     use(build(dag(50, 200, 5)))
-    graph = dag(max(n_synapses // 50, 100), n_synapses, 40 if n_synapses > 10_000 else 5)
+    graph = dag(max(n_synapses // 50, 200), n_synapses, 40 if n_synapses > 10_000 else 5)
     before = resident()
     start = time.perf_counter()
     made = build(graph)

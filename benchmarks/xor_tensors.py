@@ -87,7 +87,7 @@ class Jax:
         self.parameters = tuple(map(jax.numpy.asarray, values))
         if Jax.compiled is None:
             Jax.compiled = _jitted(jax)
-        self.one, self.many = Jax.compiled
+        self.one, self.many, self.all = Jax.compiled
 
     compiled: tuple | None = None  # once in a process, as users do
 
@@ -101,7 +101,7 @@ class Jax:
 
     def outputs(self) -> np.ndarray:
         """Return the outputs for all samples."""
-        return np.array([_output(self.jax, self.parameters, x) for x in X])
+        return np.asarray(self.all(self.parameters))
 
     def vector(self) -> np.ndarray:
         """Return the parameters in the order of `Parameters.vector`."""
@@ -118,7 +118,7 @@ def _output(jax, parameters: tuple, x):
 
 
 def _jitted(jax) -> tuple:
-    """Return a step, and a scan over steps."""
+    """Return a step, a scan over steps, and the outputs for all samples."""
     samples, targets = jax.numpy.asarray(X), jax.numpy.asarray(Y[:, 0])
 
     def loss(parameters, i):
@@ -131,4 +131,7 @@ def _jitted(jax) -> tuple:
     def scan(parameters, order):
         return jax.lax.scan(lambda p, i: (step(p, i), None), parameters, order)[0]
 
-    return jax.jit(step), jax.jit(scan)
+    def outputs(parameters):
+        return jax.vmap(lambda x: _output(jax, parameters, x))(samples)
+
+    return jax.jit(step), jax.jit(scan), jax.jit(outputs)

@@ -54,7 +54,7 @@ function brain (rate) {
   const net = new NeuralNetwork({ hiddenLayers: [3] })
   net.sizes = [2, 3, 1]
   net.initialize()
-  net.updateTrainingOptions({ learningRate: rate, momentum: 0 })
+  Object.assign(net.trainOpts, { learningRate: rate, momentum: 0 }) // its options refuse 0
   const places = [
     ...range(6, k => [net.weights[1][k >> 1], k & 1]),
     ...range(3, j => [net.biases[1], j]),
@@ -100,7 +100,7 @@ if (given.task === 'check') {
   train(steps)
   console.log(JSON.stringify({ output, before, after: read() }))
 } else {
-  train(20000)
+  train(Math.min(steps, 20000)) // warms up
   const start = process.hrtime.bigint()
   train(steps)
   console.log(JSON.stringify({ seconds: Number(process.hrtime.bigint() - start) / 1e9 / steps }))
