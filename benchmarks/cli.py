@@ -16,8 +16,8 @@ from benchmarks.rows import ROWS
 
 __all__ = ["main"]
 
-REPEATS, BUDGET = 7, 15.0  # measurements of each, and seconds after which there are no more
-QUICK_REPEATS, QUICK_BUDGET = 1, 0.0
+FULL = {"repeats": 7, "budget": 15.0, "least": 0.1}  # see `run_case`
+QUICK = {"repeats": 1, "budget": 0.0, "least": 0.0}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "--contender", action="append", metavar="TEXT", help="those whose name holds it; repeatable"
     )
     add("--quick", action="store_true", help="small sizes and few repeats: a smoke test")
-    add("--repeats", type=int, metavar="N", help=f"measurements of each ({REPEATS})")
+    add("--repeats", type=int, metavar="N", help=f"measurements of each ({FULL['repeats']})")
     add("--json", type=Path, metavar="PATH", help="write all samples, and the machine")
     add("--markdown", action="store_true", help="print the table as Markdown")
     add("--mnist", type=Path, metavar="PATH", help="mnist.npz; else data of the same shape")
@@ -58,8 +58,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: argparse.Namespace, options: Options) -> Iterator[Result]:
-    repeats = given.repeats or (QUICK_REPEATS if given.quick else REPEATS)
-    budget = QUICK_BUDGET if given.quick else BUDGET
+    effort = QUICK if given.quick else FULL
+    if given.repeats:
+        effort = {**effort, "repeats": given.repeats}
 
     def choose(entry: Entry) -> bool:
         names = given.contender
@@ -69,4 +70,4 @@ def _run(given: argparse.Namespace, options: Options) -> Iterator[Result]:
     for row in given.only or ROWS:
         for case in ROWS[row](options):
             print(f"{row} {case.label}".rstrip(), end=" …\n", file=sys.stderr, flush=True)
-            yield from run_case(row, case, choose, repeats, budget)
+            yield from run_case(row, case, choose, **effort)

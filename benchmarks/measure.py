@@ -19,6 +19,7 @@ import numpy as np
 __all__ = ["Case", "Contender", "Entry", "Result", "compare", "run_case", "steps_within", "timed"]
 
 Numbers = dict[str, Any]
+Measure = Callable[[float], float]
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,14 @@ class Contender:
     Attributes
     ----------
     measure : callable
-        Do the work once; return the seconds (or bytes) for one unit of it.
+        Do the work for some seconds, once at least; return the seconds (or bytes) for one unit.
     numbers : callable
         Do the work and return what it computes, name -> array, for the check; it warms up, too.
     note : callable
         Said after the measurements, such as an accuracy.
     """
 
-    measure: Callable[[], float]
+    measure: Measure
     numbers: Callable[[], Numbers] = dict
     note: Callable[[], str] = str
 
@@ -103,14 +104,20 @@ class Result:
         return median(self.samples) if self.samples else None
 
 
-def timed(work: Callable[[], Any], units: int = 1, before: Callable[[], Any] = int) -> Callable:
-    """Return a `measure`: the seconds of `work()` for each of its units; `before` is not timed."""
+def timed(work: Callable[[], Any], units: int = 1, before: Callable[[], Any] = int) -> Measure:
+    """Return a `measure`: the median seconds of `work()` for each of its units.
 
-    def measure() -> float:
+    `before()` is called once and not timed; work shorter than `least` is done again and again.
+    """
+
+    def measure(least: float) -> float:
         before()
-        start = time.perf_counter()
-        work()
-        return (time.perf_counter() - start) / units
+        seconds: list[float] = []
+        while sum(seconds) < least or not seconds:
+            start = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - start)
+        return median(seconds) / units
 
     return measure
 
@@ -144,7 +151,12 @@ def compare(ours: Numbers, theirs: Numbers, tolerance: float) -> str:
 
 
 def run_case(
-    row: str, case: Case, choose: Callable[[Entry], bool], repeats: int, budget: float
+    row: str,
+    case: Case,
+    choose: Callable[[Entry], bool],
+    repeats: int = 1,
+    budget: float = 0.0,
+    least: float = 0.0,
 ) -> list[Result]:
     """Check and measure a case.
 
@@ -153,9 +165,11 @@ def run_case(
     choose : callable
         Whether to take a contender.
     repeats : int
-        Measurements of each; the first round is not special, `numbers` has warmed up.
+        Measurements of each; the first is as good as the others, for `numbers` has warmed up.
     budget : float
         Seconds after which a contender is measured no more; once it is in any case.
+    least : float
+        Seconds of one measurement: shorter work is repeated, and the median taken.
     """
     entries = [entry for entry in case.entries if choose(entry)]
     results = [Result(row, case.label, e.name, case.unit, case.per) for e in entries]
@@ -166,7 +180,7 @@ def run_case(
             if turn and spent[i] > budget:
                 continue
             start = time.perf_counter()
-            _measure(contender, result)
+            _measure(contender, result, least)
             spent[i] += time.perf_counter() - start
     for contender, result in running:
         result.note = contender.note() if result.samples else ""
@@ -177,10 +191,10 @@ def run_case(
     return results
 
 
-def _measure(contender: Contender, result: Result) -> None:
+def _measure(contender: Contender, result: Result, least: float) -> None:
     gc.collect()
     try:
-        result.samples.append(contender.measure())
+        result.samples.append(contender.measure(least))
     except Exception as error:  # one that fails is reported, the others go on
         result.problem = _failure(error)
 

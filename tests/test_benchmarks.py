@@ -50,7 +50,7 @@ def test_node_packages_are_looked_for_in_a_folder(monkeypatch, tmp_path):
 
 
 def contender(value, seconds=1.0):
-    return lambda: Contender(lambda: seconds, lambda: {"y": [value]})
+    return lambda: Contender(lambda least: seconds, lambda: {"y": [value]})
 
 
 def failing():
