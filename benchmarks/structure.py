@@ -63,12 +63,13 @@ def memory(options: Options) -> Iterator[Case]:
     is the smaller number. neurograph: from_arrays, plan, and one run there and back.
     Node.js: neurons, connections, and each neuron activated and propagated once.
     """
-    many, fewer = (2_000, 2_000) if options.quick else (1_000_000, 200_000)
+    many, fewer = (2_000, 4_000) if options.quick else (1_000_000, 100_000)
     node = partial(run_node, options.peers, "memory.js")
     children = [
         ("neurograph", partial(_child, "neurograph", many), None),
         ("nx.DiGraph with attribute dicts", partial(_child, "networkx", many), None),
-        ("Synaptic", partial(node, "synaptic", synapses=fewer), "synaptic"),
+        ("Synaptic, optimised", partial(node, "synaptic", synapses=fewer), "synaptic"),
+        ("Synaptic, not optimised", partial(node, "synaptic-plain", synapses=fewer), "synaptic"),
         ("Neataptic", partial(node, "neataptic", synapses=fewer), "neataptic"),
     ]
     weighed = [(name, _Weighed(run), needs) for name, run, needs in children]
