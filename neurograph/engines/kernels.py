@@ -37,7 +37,7 @@ from neurograph.engines.vectors import (
 )
 
 # Error model and rounding of every kernel; see `vectors.FAST`.
-OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+OPTIONS = {"nogil": True, "_nrt": False, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
 INLINE = {**OPTIONS, "inline": "always"}  # in one piece, so that it is optimised once
 
 NONE = 2**32 - 1

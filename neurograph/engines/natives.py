@@ -33,33 +33,39 @@ PLAIN: list[Callable] = []  # what an "address" is where nothing is compiled
 
 LOG2_E, LN2 = 1.4426950408889634, 0.6931471805599453
 LN2_HIGH, LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # Cody & Waite (1980)
+ROUND32, ROUND64 = 1.5 * 2.0**23, 1.5 * 2.0**52  # added to a number, it leaves a whole one
 
 
 def exp(x, real):
-    """e^x for x <= 0, to 1 unit in the last place; 0 below the smallest normal number."""
-    return real(math.exp(x)) if x > -700 else real(0)
+    """e^x to 2 units in the last place; |x| counts as 87 (float32) or 700 if it is larger."""
+    return real(math.exp(min(max(x, -700), 700)))
 
 
 def _exp32(x, real):
-    k = np.int32(x * real(LOG2_E) - real(0.5))  # rounds to nearest, as x is not positive
-    r = x - real(k) * real(LN2)
+    x = min(max(x, real(-87)), real(87))
+    z = x * real(LOG2_E) + real(ROUND32)
+    r = x - (z - real(ROUND32)) * real(LN2)
     p = real(1 / 5040) * r + real(1 / 720)  # Taylor's series, enough for |r| <= ln 2 / 2
     p = ((p * r + real(1 / 120)) * r + real(1 / 24)) * r + real(1 / 6)
     p = ((p * r + real(0.5)) * r + real(1)) * r + real(1)
-    power = np.int32((k + np.int32(127)) << np.int32(23)).view(np.float32)
-    return p * power if x > real(-87) else (real(0) if x <= real(-87) else x)
+    # The low bits of z are the power of 2, which goes where a number has its exponent.
+    return p * np.int32((np.float32(z).view(np.int32) << np.int32(23)) + np.int32(127 << 23)).view(np.float32)
 
 
 def _exp64(x, real):
-    k = np.int32(x * LOG2_E - 0.5)
+    x = min(max(x, -700.0), 700.0)
+    z = x * LOG2_E + ROUND64
+    k = z - ROUND64
     r = (x - k * LN2_HIGH) - k * LN2_LOW
-    p = 1 / 6227020800 * r + 1 / 479001600
-    p = ((p * r + 1 / 39916800) * r + 1 / 3628800) * r + 1 / 362880
-    p = ((p * r + 1 / 40320) * r + 1 / 5040) * r + 1 / 720
-    p = ((p * r + 1 / 120) * r + 1 / 24) * r + 1 / 6
-    p = ((p * r + 0.5) * r + 1) * r + 1
-    power = np.int64((np.int64(k) + 1023) << 52).view(np.float64)
-    return p * power if x > -708 else (0.0 if x <= -708 else x)
+    # Taylor's series in pairs, pairs of pairs, …: short chains, where one number is all there is.
+    r2 = r * r
+    r4 = r2 * r2
+    a = (1 + r) + r2 * (0.5 + r * (1 / 6))
+    b = (1 / 24 + r * (1 / 120)) + r2 * (1 / 720 + r * (1 / 5040))
+    c = (1 / 40320 + r * (1 / 362880)) + r2 * (1 / 3628800 + r * (1 / 39916800))
+    d = 1 / 479001600 + r * (1 / 6227020800)
+    p = (a + r4 * b) + (r4 * r4) * (c + r4 * d)
+    return p * np.int64((np.float64(z).view(np.int64) << 52) + (1023 << 52)).view(np.float64)
 
 
 @overload(exp, jit_options=OPTIONS, inline="never")
@@ -72,9 +78,9 @@ def _exp(x, real):
 
 
 def logistic(s, real):
-    e = exp(-abs(s), real)
+    e = exp(-s, real)
     r = real(1) / (real(1) + e)
-    return (r if s >= real(0) else e * r), e * r * r
+    return r, (e * r) * r
 
 
 def tanh(s, real):
