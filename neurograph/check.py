@@ -5,8 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from neurograph.errors import ParameterError
+from neurograph.sweeps import flaw, sweep
 
 __all__ = ["check"]
+
+LAWS = (  # what `flaw` looks for
+    "all is well",
+    "synapse is a permutation",
+    "out_synapse is a permutation",
+    "synapses are sorted by target",
+    "out_synapse is by source",
+    "a pair of neurons has one synapse",
+    "sources come before their targets",
+    "levels rise",
+)
 
 
 def check(plan) -> None:
@@ -60,23 +72,25 @@ def check(plan) -> None:
         _require((pointers[1:] >= pointers[:-1]).all(), f"{name} does not fall")
 
     _require(_permutation(plan.neuron, n), "neuron is a permutation")
-    _require(_permutation(plan.synapse, total), "synapse is a permutation")
-    _require(_permutation(plan.out_synapse, e), "out_synapse is a permutation")
-    ends = np.repeat(np.arange(n), np.diff(plan.indptr.astype(np.int64)))
-    _require(np.array_equal(plan.target, ends), "synapses are sorted by target")
-    starts = np.repeat(np.arange(n), np.diff(plan.out_indptr.astype(np.int64)))
-    _require(np.array_equal(plan.source[plan.out_synapse], starts), "out_synapse is by source")
-    key = plan.target.astype(np.uint64) * np.uint64(n) + plan.source
-    _require((key[1:] > key[:-1]).all(), "a pair of neurons has one synapse")
+    law = sweep(
+        flaw,
+        plan.indptr,
+        plan.source,
+        plan.target,
+        plan.delay,
+        plan.level,
+        plan.synapse,
+        plan.out_indptr,
+        plan.out_synapse,
+        np.zeros(total, np.uint8),
+    )
+    _require(not law, LAWS[law])
 
     _require(plan.memory.shape == (n,), f"memory has {n} entries")
     cells = np.flatnonzero(plan.memory != none)
     _require(np.array_equal(cells, np.sort(plan.cell)), "memory names the cells")
     _require(np.array_equal(plan.memory[plan.cell], np.arange(e, total)), "memory is by cell")
 
-    now = plan.delay == 0
-    _require((plan.source[now] < plan.target[now]).all(), "sources come before their targets")
-    _require((plan.level[plan.source[now]] < plan.level[plan.target[now]]).all(), "levels rise")
     _require(plan.history >= max(1, int(plan.delay.max(initial=0))), "history covers all delays")
     _check_gates(plan, total, none)
     _require(np.unique(plan.inputs).size == plan.inputs.size, "an input has one column")

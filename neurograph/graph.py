@@ -403,8 +403,8 @@ class NeuronGraph(nx.DiGraph):
         """Bring the rows into the order of a plan, given by positions of a `Wiring`."""
         store = self._store
         self._node.__dict__.pop("came", None)
-        store.neurons.arrange(store.neurons.alive()[neurons])
-        store.synapses.arrange(store.synapses.alive()[synapses])
+        store.neurons.arrange(neurons)
+        store.synapses.arrange(synapses)
 
     # ------------------------------------------------------------ inside
 

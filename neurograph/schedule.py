@@ -20,6 +20,7 @@ from neurograph.cycles import feedback_arcs, shortest_cycle
 from neurograph.elements import Synapse
 from neurograph.errors import CycleError, NeurographWarning, ParameterError
 from neurograph.graph import NeuronGraph
+from neurograph.sweeps import levels, place, reach, sort_by, sweep
 from neurograph.wiring import Wiring, wiring
 
 __all__ = ["NONE", "Plan", "arrange", "break_cycles", "plan"]
@@ -152,66 +153,118 @@ def plan(graph: NeuronGraph) -> Plan:
 
 def arrange(wiring: Wiring, version: int = -1) -> Plan:
     """Return the plan of a structure given as arrays."""
-    n = wiring.n_neurons
-    if max(n, len(wiring.source)) >= NONE:
+    n, states = wiring.n_neurons, np.flatnonzero(wiring.reads_state)
+    total, n_memories = len(wiring.source), len(states)
+    if max(n, total) >= NONE:
         raise ParameterError(f"a plan holds fewer than {NONE} neurons and synapses")
-    before, after, _ = zero_delay_arcs(wiring)
-    level = _levels(n, before, after)
-    if level is None:
-        raise _cycle_error(wiring)
-    if (before < after).all():
-        neuron = np.arange(n)
-    else:
-        neuron = np.lexsort((np.arange(n), level))
-    rank = np.empty(n, np.int64)
-    rank[neuron] = np.arange(n)
-
-    source, target = rank[wiring.source], rank[wiring.target]
-    synapse = _order(source, target, wiring.reads_state.astype(np.int64))
-    n_memories = int(wiring.reads_state.sum())
-    n_synapses = len(synapse) - n_memories
-    ordinary, states = synapse[:n_synapses], synapse[n_synapses:]
-    cell = target[states]
+    first, order, level = _levels(wiring)
+    neuron, rank = _order_of_visits(wiring, level)
+    synapse, source, indptr = _by_target(wiring, first, order, neuron, rank)
+    target = np.repeat(np.arange(n, dtype=np.uint32), np.diff(indptr))
+    states = states[np.argsort(rank[wiring.target[states]], kind="stable")]
+    synapse[total - n_memories :] = states
+    cell = rank[wiring.target[states]]
     memory = np.full(n, NONE, np.uint32)
-    memory[cell] = np.arange(n_synapses, len(synapse))
-    gated = wiring.gater >= 0
-    gater = np.where(gated, rank[wiring.gater], NONE) if gated.any() else np.empty(0)
-    place = np.empty(len(synapse), np.int64)
-    place[synapse] = np.arange(len(synapse))
-    gated_at = np.sort(place[gated])
-    by_gater = np.argsort(gater[synapse][gated_at], kind="stable") if gated.any() else gated_at
-    out = _order(source[ordinary])
+    memory[cell] = np.arange(total - n_memories, total)
+    delay = np.zeros(len(source), np.uint32)
+    if wiring.delay.any():
+        delay[:] = wiring.delay[synapse[: len(source)]]
+    out_indptr, out_synapse = _sorted(source, n)
     made = Plan(
         n_neurons=n,
-        n_synapses=n_synapses,
+        n_synapses=len(source),
         n_memories=n_memories,
         neuron=_index(neuron),
         synapse=_index(synapse),
         level=_index(level[neuron]),
-        indptr=_indptr(target[ordinary], n),
-        source=_index(source[ordinary]),
-        target=_index(target[ordinary]),
-        delay=_index(wiring.delay[ordinary]),
-        out_indptr=_indptr(source[ordinary], n),
-        out_synapse=_index(out),
+        indptr=_index(indptr),
+        source=_index(source),
+        target=_index(target),
+        delay=_index(delay),
+        out_indptr=_index(out_indptr),
+        out_synapse=_index(out_synapse),
         cell=_index(cell),
         memory=_index(memory),
-        gater=_index(gater[synapse] if gated.any() else gater),
-        gate_delay=_index(wiring.gate_delay[synapse] if gated.any() else gater),
-        gated_indptr=_indptr(rank[wiring.gater[gated]], n),
-        gated_synapse=_index(gated_at[by_gater]),
+        **_gates(wiring, synapse, rank),
         activation=_index(wiring.activation[neuron], np.uint16),
         activations=wiring.activations,
         inputs=_index(rank[wiring.inputs]),
         outputs=_index(rank[wiring.outputs]),
-        tie_indptr=_index(np.cumsum([0, *map(len, wiring.ties)])),
-        tie_synapse=_index(place[np.concatenate(wiring.ties)] if wiring.ties else np.empty(0)),
-        history=int(max(1, wiring.delay[ordinary].max(initial=1))),
+        **_ties(wiring, synapse),
+        history=int(max(1, delay.max(initial=1))),
         names=wiring.names,
         version=version,
     )
     check(made)
     return made
+
+
+def _levels(wiring: Wiring) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return synapses and gates by where they start, and the level of every neuron."""
+    n, before, after = wiring.n_neurons, wiring.source, wiring.target
+    late = (wiring.delay != 0) | wiring.reads_state
+    gates = np.flatnonzero(wiring.gater >= 0)
+    if len(gates):
+        before = np.concatenate([before, wiring.gater[gates]])
+        after = np.concatenate([after, after[gates]])
+        late = np.concatenate([late, wiring.gate_delay[gates] != 0])
+    first, order = _sorted(_unsigned(before), n)
+    waiting, queue, level = np.zeros((3, n), np.uint32)
+    if sweep(levels, first, order, _unsigned(after), late, waiting, queue, level) < n:
+        raise _cycle_error(wiring)
+    return first, order, level
+
+
+def _order_of_visits(wiring: Wiring, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the neurons in the order of visits, and the place of each one in it."""
+    before, after, _ = zero_delay_arcs(wiring)
+    numbers = np.arange(len(level), dtype=np.uint32)
+    if (before < after).all():
+        return numbers, numbers
+    neuron = _sorted(level, len(level))[1]
+    rank = np.empty_like(numbers)
+    rank[neuron] = numbers
+    return neuron, rank
+
+
+def _by_target(
+    wiring: Wiring, first: np.ndarray, order: np.ndarray, neuron: np.ndarray, rank: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return synapses (with room for those that read the state), their sources, and runs."""
+    n_ordinary = len(wiring.source) - np.count_nonzero(wiring.reads_state)
+    indptr = np.zeros(wiring.n_neurons + 1, np.uint32)
+    synapse = np.empty(len(wiring.source), np.uint32)
+    source = np.empty(n_ordinary, np.uint32)
+    target = _unsigned(wiring.target)
+    sweep(place, first, order, neuron, rank, target, wiring.reads_state, indptr, synapse, source)
+    return synapse, source, indptr
+
+
+def _gates(wiring: Wiring, synapse: np.ndarray, rank: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the arrays of a plan that tell of gates."""
+    n, none = wiring.n_neurons, np.empty(0, np.uint32)
+    gated = wiring.gater >= 0
+    if not gated.any():
+        indptr = np.zeros(n + 1, np.uint32)
+        found = (none, none, indptr, none)
+    else:
+        gater = np.where(gated, rank[wiring.gater], NONE)[synapse]
+        places = np.flatnonzero(gated[synapse]).astype(np.uint32)
+        indptr, order = _sorted(gater[places], n)
+        found = (gater, wiring.gate_delay[synapse], indptr, places[order])
+    names = ("gater", "gate_delay", "gated_indptr", "gated_synapse")
+    return {name: _index(array) for name, array in zip(names, found, strict=True)}
+
+
+def _ties(wiring: Wiring, synapse: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the arrays of a plan that tell of synapses that share a weight."""
+    members = np.empty(0, np.uint32)
+    if wiring.ties:
+        places = np.empty_like(synapse)
+        places[synapse] = np.arange(len(synapse), dtype=np.uint32)
+        members = places[np.concatenate(wiring.ties)]
+    indptr = np.cumsum([0, *map(len, wiring.ties)])
+    return {"tie_indptr": _index(indptr), "tie_synapse": _index(members)}
 
 
 def zero_delay_arcs(wiring: Wiring) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -233,75 +286,15 @@ def _index(array: Any, dtype: Any = np.uint32) -> np.ndarray:
     return made
 
 
-def _order(*keys: np.ndarray) -> np.ndarray:
-    """Return the stable order by several keys of whole numbers, the last one first.
-
-    As `np.lexsort`, but 16 bits at a time, for which NumPy has a radix sort.
-    """
-    order = None
-    for key in keys:
-        for shift in range(0, int(key.max(initial=0)).bit_length(), 16):
-            digits = (key >> shift).astype(np.uint16)
-            if order is None:
-                order = np.argsort(digits, kind="stable")
-            else:
-                order = order[np.argsort(digits[order], kind="stable")]
-    return np.arange(len(keys[0])) if order is None else order
+def _unsigned(array: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(array, np.uint32)
 
 
-def _indptr(ends: np.ndarray, n: int) -> np.ndarray:
-    return _index(np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=n))]))
-
-
-class _Arcs:
-    """Arcs by where they start, to follow many at once."""
-
-    def __init__(self, n: int, before: np.ndarray, after: np.ndarray):
-        self.indptr = _indptr(before, n).astype(np.int64)
-        self.after = after[_order(before)]
-
-    def following(self, nodes: np.ndarray) -> np.ndarray:
-        """Return the ends of all arcs that start in `nodes`, with repetitions."""
-        first, count = self.indptr[nodes], self.indptr[nodes + 1] - self.indptr[nodes]
-        offset = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count)
-        return self.after[offset + np.arange(count.sum())]
-
-
-def _levels(n: int, before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
-    """Return the longest path to each node, or None if there is a cycle (Kahn, by levels)."""
-    arcs = _Arcs(n, before, after)
-    waiting = np.bincount(after, minlength=n)
-    level = np.zeros(n, np.int64)
-    frontier, depth, seen = np.flatnonzero(waiting == 0), 0, 0
-    while len(frontier):
-        level[frontier] = depth
-        seen += len(frontier)
-        if _narrow(seen, depth):
-            return _levels_one_by_one(arcs, waiting, level, frontier, seen)
-        reached, times = np.unique(arcs.following(frontier), return_counts=True)
-        waiting[reached] -= times
-        frontier, depth = reached[waiting[reached] == 0], depth + 1
-    return level if seen == n else None
-
-
-def _narrow(seen: int, rounds: int) -> bool:
-    """Whether a sweep meets so few neurons in each round that arrays do not pay."""
-    return rounds > 100 and seen < 50 * rounds
-
-
-def _levels_one_by_one(
-    arcs: _Arcs, waiting: np.ndarray, level: np.ndarray, frontier: np.ndarray, seen: int
-) -> np.ndarray | None:
-    """Finish `_levels` neuron by neuron, for graphs that are long and thin."""
-    indptr, after = arcs.indptr.tolist(), arcs.after.tolist()
-    left, depth, queue = waiting.tolist(), level.tolist(), frontier.tolist()
-    for j in queue:
-        for k in after[indptr[j] : indptr[j + 1]]:
-            depth[k] = max(depth[k], depth[j] + 1)
-            left[k] -= 1
-            if not left[k]:
-                queue.append(k)
-    return np.array(depth) if seen + len(queue) - len(frontier) == len(level) else None
+def _sorted(key: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of a key below n, in order, and where those of each key begin."""
+    first, order = np.zeros(n + 1, np.uint32), np.empty(len(key), np.uint32)
+    sweep(sort_by, key, first, order)
+    return first, order
 
 
 # ---------------------------------------------------------------- what can be wrong
@@ -360,41 +353,26 @@ def _warn_unreached(plan: Plan) -> None:
     """Warn of outputs to which no input leads by any synapse or gate, delayed or not."""
     if not len(plan.inputs) or not len(plan.outputs):
         return
-    gated = plan.gated_synapse.astype(np.int64)
-    before = np.concatenate([plan.source, plan.gater[gated]]).astype(np.int64)
-    ends = np.concatenate([plan.target, plan.cell])
-    after = np.concatenate([plan.target, ends[gated]]).astype(np.int64)
-    arcs = _Arcs(plan.n_neurons, before, after)
-    reached = _reached(arcs, plan.inputs.astype(np.int64), plan.n_neurons)
+    reached = np.zeros(plan.n_neurons, bool)
+    reached[plan.inputs] = True
+    queue = np.empty(plan.n_neurons, np.uint32)
+    end = _index(np.concatenate([plan.target, plan.cell])) if plan.n_memories else plan.target
+    sweep(
+        reach,
+        plan.out_indptr,
+        plan.out_synapse,
+        plan.gated_indptr,
+        plan.gated_synapse,
+        end,
+        reached,
+        queue,
+    )
     for j in plan.outputs[~reached[plan.outputs]]:
         warnings.warn(
             f"no input leads to output {plan.name(j)!r}: it does not depend on X",
             NeurographWarning,
             stacklevel=3,
         )
-
-
-def _reached(arcs: _Arcs, frontier: np.ndarray, n: int) -> np.ndarray:
-    reached = np.zeros(n, bool)
-    seen = rounds = 0
-    while len(frontier):
-        reached[frontier] = True
-        seen += len(frontier)
-        if _narrow(seen, rounds):
-            return _reached_one_by_one(arcs, reached, frontier.tolist())
-        frontier = np.unique(arcs.following(frontier))
-        frontier, rounds = frontier[~reached[frontier]], rounds + 1
-    return reached
-
-
-def _reached_one_by_one(arcs: _Arcs, reached: np.ndarray, queue: list[int]) -> np.ndarray:
-    indptr, after, seen = arcs.indptr.tolist(), arcs.after.tolist(), reached.tolist()
-    for j in queue:
-        for k in after[indptr[j] : indptr[j + 1]]:
-            if not seen[k]:
-                seen[k] = True
-                queue.append(k)
-    return np.array(seen)
 
 
 # ---------------------------------------------------------------- print(plan)

@@ -194,11 +194,21 @@ class Table:
         """Return all ids that have a row, in order of insertion."""
         return np.flatnonzero(self.row_of[: self.ids] != GONE)
 
-    def arrange(self, ids: np.ndarray) -> None:
-        """Bring the rows of `ids` (all that are alive) into this order, without gaps."""
+    def rows_alive(self) -> np.ndarray:
+        """Return the rows of all ids that have one, in order of insertion."""
+        rows = self.row_of[: self.ids]
+        return rows if self.live == self.ids else rows[rows != GONE]
+
+    def arrange(self, order: np.ndarray) -> None:
+        """Bring the rows into an order, given by positions in `alive()`, without gaps."""
+        ids = order if self.live == self.ids else self.alive()[order]
         rows = self.row_of[ids]
-        self.arrays = {name: array[rows] for name, array in self.arrays.items()}
-        self.row_of[ids] = np.arange(len(ids))
+        if len(rows) == self.rows and (rows[1:] > rows[:-1]).all():
+            return  # they are all there, and in this order
+        rows = rows.astype(np.intp)
+        for name, array in self.arrays.items():  # one by one, so that each old one goes
+            self.arrays[name] = array[rows]
+        self.row_of[ids] = np.arange(len(ids), dtype=np.int32)
         self.rows = self.capacity = len(ids)
 
     def copy(self, store: Any) -> Table:

@@ -11,6 +11,8 @@ from neurograph.elements import INPUT, OUTPUT, READS_STATE, Neuron, Synapse
 from neurograph.errors import ParameterError, suggest
 from neurograph.functions import ACTIVATIONS
 from neurograph.graph import NeuronGraph
+from neurograph.sweeps import pick, sweep
+from neurograph.table import Table
 
 __all__ = ["Wiring", "wiring"]
 
@@ -63,35 +65,51 @@ def wiring(graph: NeuronGraph) -> Wiring:
         A gater is not in the graph, or an activation is not registered in this process.
     """
     store = graph._store
-    neurons, synapses = graph.neuron_ids(), store.synapses.alive()
-    position = np.full(max(1, store.neurons.ids), -1, np.int64)
-    position[neurons] = np.arange(len(neurons))
-    gater = store.synapses.values("gater", synapses)
-    lost = np.flatnonzero((gater >= 0) & (position[gater] < 0))
-    if len(lost):
-        raise _lost_gater(graph, synapses[lost[0]])
+    table, neurons = store.synapses, graph.neuron_ids()
+    position = np.full(max(1, store.neurons.ids), -1, np.int32)
+    position[neurons] = np.arange(len(neurons), dtype=np.int32)
+    rows = table.rows_alive()
+    gater = _column(table, "gater", rows)
+    if "gater" in table.arrays:
+        lost = np.flatnonzero((gater >= 0) & (position[gater] < 0))
+        if len(lost):
+            raise _lost_gater(graph, table.alive()[lost[0]])
+        gater = np.where(gater >= 0, position[gater], -1)
     activation = store.neurons.values("activation", neurons)
     for code in np.unique(activation):
         if store.activations[code] not in ACTIVATIONS:
             raise _unknown_activation(graph, neurons[activation == code][0])
-    index = np.full(max(1, store.synapses.ids), -1, np.int64)
-    index[synapses] = np.arange(len(synapses))
-    values = store.synapses.values
     return Wiring(
         n_neurons=len(neurons),
-        source=position[values("source", synapses)],
-        target=position[values("target", synapses)],
-        delay=values("delay", synapses),
-        reads_state=values("reads", synapses) == READS_STATE,
-        gater=np.where(gater >= 0, position[gater], -1),
-        gate_delay=values("gate_delay", synapses),
+        source=_ends(table, "source", rows, position),
+        target=_ends(table, "target", rows, position),
+        delay=_column(table, "delay", rows),
+        reads_state=_column(table, "reads", rows) == READS_STATE,
+        gater=gater,
+        gate_delay=_column(table, "gate_delay", rows),
         activation=activation,
         activations=tuple(store.activations),
         inputs=position[graph.ports(INPUT)],
         outputs=position[graph.ports(OUTPUT)],
-        ties=[index[group] for group in store.synapses.ties.groups()],
-        names=[store.names[id] for id in neurons],
+        ties=[np.searchsorted(table.alive(), group) for group in table.ties.groups()],
+        names=[store.names[id] for id in neurons.tolist()],
     )
+
+
+def _column(table: Table, name: str, rows: np.ndarray) -> np.ndarray:
+    """Return a column in the order of `rows`; one that nobody wrote takes no room."""
+    if name in table.arrays:
+        return table.arrays[name][rows]
+    column = table.schema[name]
+    return np.broadcast_to(np.array(column.default, column.dtype), rows.shape)
+
+
+def _ends(table: Table, name: str, rows: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Return the positions of the sources, or targets, of the synapses in `rows`."""
+    found = np.empty(len(rows), np.uint32)
+    columns = (rows, table.array(name), position)
+    sweep(pick, *(column.view(np.uint32) for column in columns), found)
+    return found
 
 
 def _unknown_activation(graph: NeuronGraph, id: int) -> ParameterError:

@@ -18,6 +18,7 @@ ORDER = [
     "elements",
     "store",
     "graph",
+    "sweeps",
     "wiring",
     "cycles",
     "check",
