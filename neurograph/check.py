@@ -5,20 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from neurograph.errors import ParameterError
-from neurograph.sweeps import flaw, sweep
+from neurograph.sweeps import mark, sweep, taken
 
 __all__ = ["check"]
-
-LAWS = (  # what `flaw` looks for
-    "all is well",
-    "synapse is a permutation",
-    "out_synapse is a permutation",
-    "synapses are sorted by target",
-    "out_synapse is by source",
-    "a pair of neurons has one synapse",
-    "sources come before their targets",
-    "levels rise",
-)
 
 
 def check(plan) -> None:
@@ -72,25 +61,23 @@ def check(plan) -> None:
         _require((pointers[1:] >= pointers[:-1]).all(), f"{name} does not fall")
 
     _require(_permutation(plan.neuron, n), "neuron is a permutation")
-    law = sweep(
-        flaw,
-        plan.indptr,
-        plan.source,
-        plan.target,
-        plan.delay,
-        plan.level,
-        plan.synapse,
-        plan.out_indptr,
-        plan.out_synapse,
-        np.zeros(total, np.uint8),
-    )
-    _require(not law, LAWS[law])
+    _require(_permutation(plan.synapse, total), "synapse is a permutation")
+    _require(_permutation(plan.out_synapse, e), "out_synapse is a permutation")
+    _require(np.array_equal(plan.target, _runs(plan.indptr)), "synapses are sorted by target")
+    starts = taken(plan.source, plan.out_synapse)
+    _require(np.array_equal(starts, _runs(plan.out_indptr)), "out_synapse is by source")
+    rise = (plan.source[1:] > plan.source[:-1]) | (plan.target[1:] > plan.target[:-1])
+    _require(rise.all(), "a pair of neurons has one synapse")
 
     _require(plan.memory.shape == (n,), f"memory has {n} entries")
     cells = np.flatnonzero(plan.memory != none)
     _require(np.array_equal(cells, np.sort(plan.cell)), "memory names the cells")
     _require(np.array_equal(plan.memory[plan.cell], np.arange(e, total)), "memory is by cell")
 
+    late = plan.delay != 0
+    _require(((plan.source < plan.target) | late).all(), "sources come before their targets")
+    above = taken(plan.level, plan.source) < np.repeat(plan.level, np.diff(plan.indptr))
+    _require((above | late).all(), "levels rise")
     _require(plan.history >= max(1, int(plan.delay.max(initial=0))), "history covers all delays")
     _check_gates(plan, total, none)
     _require(np.unique(plan.inputs).size == plan.inputs.size, "an input has one column")
@@ -107,16 +94,23 @@ def _check_gates(plan, total: int, none: int) -> None:
     gated = plan.gater != none
     _require((plan.gater[gated] < plan.n_neurons).all(), "gater is a neuron")
     _require((plan.gate_delay <= 1).all(), "gate_delay is 0 or 1")
-    by_gater = np.repeat(np.arange(plan.n_neurons), np.diff(plan.gated_indptr.astype(np.int64)))
-    _require(np.array_equal(plan.gater[plan.gated_synapse], by_gater), "gated_synapse is by gater")
+    gaters = plan.gater[plan.gated_synapse]
+    _require(np.array_equal(gaters, _runs(plan.gated_indptr)), "gated_synapse is by gater")
     _require(gated.sum() == plan.gated_synapse.size, "every gate is listed")
     ends = np.concatenate([plan.target, plan.cell])
     now = gated & (plan.gate_delay == 0)
     _require((plan.gater[now] < ends[now]).all(), "gaters come before the targets they act on")
 
 
+def _runs(indptr: np.ndarray) -> np.ndarray:
+    return np.repeat(np.arange(len(indptr) - 1, dtype=np.uint32), np.diff(indptr))
+
+
 def _permutation(array: np.ndarray, n: int) -> bool:
-    return bool((np.bincount(array, minlength=n)[:n] == 1).all())
+    """Whether `array`, n numbers below n, holds each of them."""
+    seen = np.zeros(n, bool)
+    sweep(mark, array, seen)
+    return bool(seen.all())
 
 
 def _require(holds: object, invariant: str) -> None:

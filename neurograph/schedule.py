@@ -20,7 +20,7 @@ from neurograph.cycles import feedback_arcs, shortest_cycle
 from neurograph.elements import Synapse
 from neurograph.errors import CycleError, NeurographWarning, ParameterError
 from neurograph.graph import NeuronGraph
-from neurograph.sweeps import levels, place, reach, sort_by, sweep
+from neurograph.sweeps import levels, picked, reach, sort_by, sweep, taken
 from neurograph.wiring import Wiring, wiring
 
 __all__ = ["NONE", "Plan", "arrange", "break_cycles", "plan"]
@@ -153,33 +153,30 @@ def plan(graph: NeuronGraph) -> Plan:
 
 def arrange(wiring: Wiring, version: int = -1) -> Plan:
     """Return the plan of a structure given as arrays."""
-    n, states = wiring.n_neurons, np.flatnonzero(wiring.reads_state)
-    total, n_memories = len(wiring.source), len(states)
-    if max(n, total) >= NONE:
-        raise ParameterError(f"a plan holds fewer than {NONE} neurons and synapses")
-    first, order, level = _levels(wiring)
-    neuron, rank = _order_of_visits(wiring, level)
-    synapse, source, indptr = _by_target(wiring, first, order, neuron, rank)
-    target = np.repeat(np.arange(n, dtype=np.uint32), np.diff(indptr))
-    states = states[np.argsort(rank[wiring.target[states]], kind="stable")]
-    synapse[total - n_memories :] = states
-    cell = rank[wiring.target[states]]
-    memory = np.full(n, NONE, np.uint32)
-    memory[cell] = np.arange(total - n_memories, total)
-    delay = np.zeros(len(source), np.uint32)
-    if wiring.delay.any():
-        delay[:] = wiring.delay[synapse[: len(source)]]
+    n, total = wiring.n_neurons, len(wiring.source)
+    _require_indices(wiring)
+    neuron, rank, level = _order_of_visits(wiring)
+    synapse, target, states = _order_of_synapses(wiring, rank)
+    n_synapses = total - len(states)
+    ordinary, cell = synapse[:n_synapses], rank[wiring.target[states]]
+    indptr = target - np.searchsorted(cell, np.arange(n + 1))
+    source = picked(ordinary, _unsigned(wiring.source), rank)
     out_indptr, out_synapse = _sorted(source, n)
+    memory = np.full(n, NONE, np.uint32)
+    memory[cell] = np.arange(n_synapses, total)
+    delay = np.zeros(n_synapses, np.uint32)
+    if wiring.delay.any():  # else they are zeros that nobody wrote, and take no memory
+        delay[:] = taken(wiring.delay, ordinary)
     made = Plan(
         n_neurons=n,
-        n_synapses=len(source),
-        n_memories=n_memories,
+        n_synapses=n_synapses,
+        n_memories=len(states),
         neuron=_index(neuron),
         synapse=_index(synapse),
         level=_index(level[neuron]),
         indptr=_index(indptr),
         source=_index(source),
-        target=_index(target),
+        target=_index(np.repeat(np.arange(n), np.diff(indptr))),
         delay=_index(delay),
         out_indptr=_index(out_indptr),
         out_synapse=_index(out_synapse),
@@ -199,45 +196,49 @@ def arrange(wiring: Wiring, version: int = -1) -> Plan:
     return made
 
 
-def _levels(wiring: Wiring) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return synapses and gates by where they start, and the level of every neuron."""
-    n, before, after = wiring.n_neurons, wiring.source, wiring.target
-    late = (wiring.delay != 0) | wiring.reads_state
-    gates = np.flatnonzero(wiring.gater >= 0)
-    if len(gates):
-        before = np.concatenate([before, wiring.gater[gates]])
-        after = np.concatenate([after, after[gates]])
-        late = np.concatenate([late, wiring.gate_delay[gates] != 0])
-    first, order = _sorted(_unsigned(before), n)
+def _require_indices(wiring: Wiring) -> None:
+    n, total = wiring.n_neurons, len(wiring.source)
+    if max(n, total) >= NONE:
+        raise ParameterError(
+            f"a plan holds fewer than {NONE} neurons and synapses, for it counts them with 32"
+            f" bits; got {n} neurons and {total} synapses"
+        )
+    for name in ("source", "target", "gater"):
+        found = getattr(wiring, name)
+        if len(found) and not found.max() < n:
+            raise ParameterError(f"{name} holds {found.max()}, but there are {n} neurons")
+
+
+def _order_of_visits(wiring: Wiring) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the neurons in the order of visits, the place of each in it, and its level."""
+    n = wiring.n_neurons
+    before, after = zero_delay_arcs(wiring)
+    first, order = _sorted(before, n)
     waiting, queue, level = np.zeros((3, n), np.uint32)
-    if sweep(levels, first, order, _unsigned(after), late, waiting, queue, level) < n:
+    if sweep(levels, first, taken(after, order), waiting, queue, level) < n:
         raise _cycle_error(wiring)
-    return first, order, level
-
-
-def _order_of_visits(wiring: Wiring, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the neurons in the order of visits, and the place of each one in it."""
-    before, after, _ = zero_delay_arcs(wiring)
-    numbers = np.arange(len(level), dtype=np.uint32)
+    neuron = np.arange(n, dtype=np.uint32)
     if (before < after).all():
-        return numbers, numbers
-    neuron = _sorted(level, len(level))[1]
-    rank = np.empty_like(numbers)
-    rank[neuron] = numbers
-    return neuron, rank
+        return neuron, neuron.copy(), level
+    rank, neuron = neuron, _sorted(level, n)[1]
+    rank[neuron] = np.arange(n)
+    return neuron, rank, level
 
 
-def _by_target(
-    wiring: Wiring, first: np.ndarray, order: np.ndarray, neuron: np.ndarray, rank: np.ndarray
+def _order_of_synapses(
+    wiring: Wiring, rank: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return synapses (with room for those that read the state), their sources, and runs."""
-    n_ordinary = len(wiring.source) - np.count_nonzero(wiring.reads_state)
-    indptr = np.zeros(wiring.n_neurons + 1, np.uint32)
-    synapse = np.empty(len(wiring.source), np.uint32)
-    source = np.empty(n_ordinary, np.uint32)
-    target = _unsigned(wiring.target)
-    sweep(place, first, order, neuron, rank, target, wiring.reads_state, indptr, synapse, source)
-    return synapse, source, indptr
+    """Return the synapses by target and source, but those that read the state last.
+
+    Also where those of each target begin, as if none read the state, and those that do.
+    """
+    order = _sorted(taken(rank, _unsigned(wiring.source)), len(rank))[1]
+    first, by_target = _sorted(picked(order, _unsigned(wiring.target), rank), len(rank))
+    order = taken(order, by_target)
+    if not wiring.reads_state.any():
+        return order, first, order[:0]
+    state = taken(wiring.reads_state, order)
+    return np.concatenate([order[~state], order[state]]), first, order[state]
 
 
 def _gates(wiring: Wiring, synapse: np.ndarray, rank: np.ndarray) -> dict[str, np.ndarray]:
@@ -267,17 +268,27 @@ def _ties(wiring: Wiring, synapse: np.ndarray) -> dict[str, np.ndarray]:
     return {"tie_indptr": _index(indptr), "tie_synapse": _index(members)}
 
 
-def zero_delay_arcs(wiring: Wiring) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (before, after, synapse) for every arc that fixes an order within a step.
+def zero_delay(wiring: Wiring) -> tuple[np.ndarray, np.ndarray]:
+    """Return which synapses fix an order within a step, and which gates do."""
+    synapses = (wiring.delay == 0) & ~wiring.reads_state
+    gates = (wiring.gater >= 0) & (wiring.gate_delay == 0)
+    return synapses, gates
+
+
+def zero_delay_arcs(wiring: Wiring) -> tuple[np.ndarray, np.ndarray]:
+    """Return (before, after) for every arc that fixes an order within a step.
 
     A synapse without delay wants its source first, a gate without delay its gater; those of
     gates come last.
     """
-    synapses = np.flatnonzero((wiring.delay == 0) & ~wiring.reads_state)
-    gates = np.flatnonzero((wiring.gater >= 0) & (wiring.gate_delay == 0))
-    before = np.concatenate([wiring.source[synapses], wiring.gater[gates]])
-    after = np.concatenate([wiring.target[synapses], wiring.target[gates]])
-    return before, after, np.concatenate([synapses, gates])
+    synapses, gates = zero_delay(wiring)
+    before, after = _unsigned(wiring.source), _unsigned(wiring.target)
+    gaters, gated = wiring.gater[gates], after[gates]
+    if not synapses.all():
+        before, after = before[synapses], after[synapses]
+    if len(gaters):
+        before, after = np.concatenate([before, gaters]), np.concatenate([after, gated])
+    return _unsigned(before), _unsigned(after)
 
 
 def _index(array: Any, dtype: Any = np.uint32) -> np.ndarray:
@@ -291,7 +302,7 @@ def _unsigned(array: np.ndarray) -> np.ndarray:
 
 
 def _sorted(key: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places of a key below n, in order, and where those of each key begin."""
+    """Return (first, order), see `neurograph.sweeps`, for a key below n."""
     first, order = np.zeros(n + 1, np.uint32), np.empty(len(key), np.uint32)
     sweep(sort_by, key, first, order)
     return first, order
@@ -301,7 +312,9 @@ def _sorted(key: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cycle_error(wiring: Wiring) -> CycleError:
-    before, after, synapse = zero_delay_arcs(wiring)
+    before, after = zero_delay_arcs(wiring)
+    synapses, gates = map(np.flatnonzero, zero_delay(wiring))
+    synapse, n_plain = np.concatenate([synapses, gates]), len(synapses)
     cycle = shortest_cycle(before, after)
     # Begin with the neuron that was added first, so that the arc that closes the cycle,
     # most often the one meant as feedback, comes last.
@@ -311,20 +324,19 @@ def _cycle_error(wiring: Wiring) -> CycleError:
     nodes = [repr(name[before[a]]) for a in cycle] + [repr(name[before[cycle[0]]])]
     if len(nodes) > SHOWN:
         nodes = [*nodes[:9], "…", *nodes[-9:]]
-    n_plain = len(before) - int(((wiring.gater >= 0) & (wiring.gate_delay == 0)).sum())
     last = cycle[-1]
     u, v = name[wiring.source[synapse[last]]], name[wiring.target[synapse[last]]]
     attribute = "delay" if last < n_plain else "gate_delay"
-    gates = [
+    closing = [
         f"; {name[before[a]]!r} gates {name[wiring.source[synapse[a]]]!r} -> {name[after[a]]!r}"
         for a in cycle[:SHOWN]
         if a >= n_plain
     ]
     n = len(cycle)
-    many = _count(n, "synapse") + (f" or gate{'s' * (n != 1)}" if gates else "")
+    many = _count(n, "synapse") + (f" or gate{'s' * (n != 1)}" if closing else "")
     return CycleError(
         f"{many} without delay form{'s' * (n == 1)} a cycle:"
-        f" {' -> '.join(nodes)}{''.join(gates)}.\n"
+        f" {' -> '.join(nodes)}{''.join(closing)}.\n"
         f"Give one of them a delay, e.g. net.edges[{u!r}, {v!r}].{attribute} = 1,"
         " or let net.break_cycles() do it for the whole graph"
     )
@@ -338,13 +350,13 @@ def break_cycles(graph: NeuronGraph) -> list[Synapse]:
     """
     graph.require_own()
     found = wiring(graph)
-    before, after, synapse = zero_delay_arcs(found)
-    n_gates = int(((found.gater >= 0) & (found.gate_delay == 0)).sum())
+    synapses, gates = map(np.flatnonzero, zero_delay(found))
+    synapse = np.concatenate([synapses, gates])
     changed = []
-    for arc in feedback_arcs(before, after):
+    for arc in feedback_arcs(*zero_delay_arcs(found)):
         s = synapse[arc]
         one = graph.edges[found.names[found.source[s]], found.names[found.target[s]]]
-        one.update({"delay" if arc < len(before) - n_gates else "gate_delay": 1})
+        one.update({"delay" if arc < len(synapses) else "gate_delay": 1})
         changed.append(one)
     return changed
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["levels", "pick", "place", "reach", "sort_by", "sweep"]
+__all__ = ["levels", "mark", "picked", "reach", "sort_by", "sweep", "taken"]
 
 SHORT = 2000  # entries up to which a kernel runs before numba is imported
 
@@ -34,8 +34,25 @@ def sweep(kernel: Callable, *arrays: np.ndarray) -> Any:
     """
     form = kernel if max(map(len, arrays)) <= SHORT else jitted(kernel)
     if form is kernel:  # views, because they give and take Python's own numbers
-        return kernel(*map(memoryview, arrays))
+        return kernel(*[memoryview(array) for array in arrays])  # type: ignore[arg-type]
     return form(*arrays)
+
+
+def taken(column: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return column[rows], for rows of uint32."""
+    if len(rows) <= SHORT:
+        return column[rows]
+    found = np.empty(len(rows), column.dtype)
+    bits = f"u{column.itemsize}"  # so that columns of all dtypes share few compiled forms
+    sweep(take, rows, np.ascontiguousarray(column).view(bits), found.view(bits))
+    return found
+
+
+def picked(rows: np.ndarray, column: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Return position[column[rows]], all of uint32."""
+    found = np.empty(len(rows), np.uint32)
+    sweep(pick, rows, column, position, found)
+    return found
 
 
 @cache
@@ -71,28 +88,45 @@ def sort_by(key, first, order):
         order[first[k]] = i
 
 
+def take(rows, column, taken):
+    """Fill taken[i] with column[rows[i]].
+
+    rows : (E,) uint32     below the length of `column`
+    column, taken : (n,), (E,)     unsigned, of one dtype
+    """
+    for i in range(len(rows)):
+        taken[i] = column[rows[i]]
+
+
 def pick(rows, column, position, picked):
     """Fill picked[i] with position[column[rows[i]]].
 
     rows, picked : (E,) uint32
-    column, position : uint32
+    column, position : uint32     each one's values below the length of the next
     """
     for i in range(len(rows)):
         picked[i] = position[column[rows[i]]]
 
 
-def levels(first, order, after, late, waiting, queue, level):
-    """Find the longest path to each node (Kahn), return how many nodes are in no cycle.
+def mark(places, marks):
+    """Set marks[places[i]].
 
-    first, order : (n+1,), (A,) uint32     arcs, by where they start
-    after : (A,) uint32     where they end
-    late : (A,) bool     arcs that fix no order
+    places : (E,) uint32     below n
+    marks : (n,) bool
+    """
+    for i in range(len(places)):
+        marks[places[i]] = True
+
+
+def levels(first, after, waiting, queue, level):
+    """Find the longest path to each node (Kahn); return how many of them no cycle holds up.
+
+    first, after : (n+1,), (A,) uint32     arcs by where they start, and where they end
     waiting, level : (n,) uint32     zeros, to be filled
     queue : (n,) uint32     to be filled
     """
     for a in range(len(after)):
-        if not late[a]:
-            waiting[after[a]] += 1
+        waiting[after[a]] += 1
     head = tail = 0
     for j in range(len(waiting)):
         if waiting[j] == 0:
@@ -102,44 +136,15 @@ def levels(first, order, after, late, waiting, queue, level):
         j = queue[head]
         head += 1
         deeper = level[j] + 1
-        for i in range(first[j], first[j + 1]):
-            a = order[i]
-            if not late[a]:
-                k = after[a]
-                if level[k] < deeper:
-                    level[k] = deeper
-                waiting[k] -= 1
-                if waiting[k] == 0:
-                    queue[tail] = k
-                    tail += 1
+        for a in range(first[j], first[j + 1]):
+            k = after[a]
+            level[k] = max(level[k], deeper)  # no branch, which would often go the other way
+            left = waiting[k] - 1
+            waiting[k] = left
+            if left == 0:
+                queue[tail] = k
+                tail += 1
     return tail
-
-
-def place(first, order, neuron, rank, target, state, indptr, synapse, source):
-    """Order the synapses that do not read the state by target and then source.
-
-    first, order : (N+1,), (A,) uint32     synapses by source, and arcs of gates
-    neuron, rank : (N,) uint32     the neuron that is visited p-th, and p of each neuron
-    target, state : (E,) uint32, bool     of every synapse: its end, whether it reads the state
-    indptr : (N+1,) uint32     zeros, to be filled with the runs of each target
-    synapse, source : uint32     to be filled: number and source of each one, in order
-    """
-    for s in range(len(target)):
-        if not state[s]:
-            indptr[rank[target[s]]] += 1
-    end = 0
-    for k in range(len(indptr)):
-        end += indptr[k]
-        indptr[k] = end
-    for p in range(len(neuron) - 1, -1, -1):
-        j = neuron[p]
-        for i in range(first[j + 1] - 1, first[j] - 1, -1):
-            s = order[i]
-            if s < len(target) and not state[s]:
-                k = rank[target[s]]
-                indptr[k] -= 1
-                synapse[indptr[k]] = s
-                source[indptr[k]] = p
 
 
 def reach(out_indptr, out_synapse, gated_indptr, gated_synapse, end, seen, queue):
@@ -171,37 +176,3 @@ def reach(out_indptr, out_synapse, gated_indptr, gated_synapse, end, seen, queue
                 seen[k] = True
                 queue[tail] = k
                 tail += 1
-
-
-def flaw(indptr, source, target, delay, level, synapse, out_indptr, out_synapse, seen):
-    """Return the number of the first law of synapses that a plan breaks, 0 if it keeps all.
-
-    seen : (E+M,) uint8     zeros, room for work
-    The rest are arrays of a `Plan`; every index is in range, pointers do not fall.
-    """
-    for i in range(len(synapse)):
-        if seen[synapse[i]] == 1:
-            return 1
-        seen[synapse[i]] = 1
-    for i in range(len(out_synapse)):
-        if seen[out_synapse[i]] == 2:
-            return 2
-        seen[out_synapse[i]] = 2
-    for j in range(len(level)):
-        for e in range(indptr[j], indptr[j + 1]):
-            if target[e] != j:
-                return 3
-    for j in range(len(level)):
-        for i in range(out_indptr[j], out_indptr[j + 1]):
-            if source[out_synapse[i]] != j:
-                return 4
-    for e in range(1, len(source)):
-        if source[e] <= source[e - 1] and target[e] == target[e - 1]:
-            return 5
-    for e in range(len(source)):
-        if delay[e] == 0 and source[e] >= target[e]:
-            return 6
-    for e in range(len(source)):
-        if delay[e] == 0 and level[source[e]] >= level[target[e]]:
-            return 7
-    return 0

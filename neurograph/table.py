@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from neurograph.errors import DetachedError, ParameterError
+from neurograph.sweeps import taken
 from neurograph.ties import Ties
 from neurograph.values import MAX_ROWS
 
@@ -202,12 +203,12 @@ class Table:
     def arrange(self, order: np.ndarray) -> None:
         """Bring the rows into an order, given by positions in `alive()`, without gaps."""
         ids = order if self.live == self.ids else self.alive()[order]
-        rows = self.row_of[ids]
+        rows = taken(self.row_of, ids)
         if len(rows) == self.rows and (rows[1:] > rows[:-1]).all():
             return  # they are all there, and in this order
-        rows = rows.astype(np.intp)
+        rows = rows.view(np.uint32)
         for name, array in self.arrays.items():  # one by one, so that each old one goes
-            self.arrays[name] = array[rows]
+            self.arrays[name] = taken(array, rows)
         self.row_of[ids] = np.arange(len(ids), dtype=np.int32)
         self.rows = self.capacity = len(ids)
 

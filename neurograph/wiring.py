@@ -11,10 +11,12 @@ from neurograph.elements import INPUT, OUTPUT, READS_STATE, Neuron, Synapse
 from neurograph.errors import ParameterError, suggest
 from neurograph.functions import ACTIVATIONS
 from neurograph.graph import NeuronGraph
-from neurograph.sweeps import pick, sweep
+from neurograph.sweeps import picked, taken
 from neurograph.table import Table
 
 __all__ = ["Wiring", "wiring"]
+
+NOWHERE = np.uint32(2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -66,23 +68,23 @@ def wiring(graph: NeuronGraph) -> Wiring:
     """
     store = graph._store
     table, neurons = store.synapses, graph.neuron_ids()
-    position = np.full(max(1, store.neurons.ids), -1, np.int32)
-    position[neurons] = np.arange(len(neurons), dtype=np.int32)
-    rows = table.rows_alive()
+    position = np.full(max(1, store.neurons.ids), NOWHERE, np.uint32)
+    position[neurons] = np.arange(len(neurons))
+    rows = table.rows_alive().view(np.uint32)
     gater = _column(table, "gater", rows)
     if "gater" in table.arrays:
-        lost = np.flatnonzero((gater >= 0) & (position[gater] < 0))
+        lost = np.flatnonzero((gater >= 0) & (position[gater] == NOWHERE))
         if len(lost):
             raise _lost_gater(graph, table.alive()[lost[0]])
-        gater = np.where(gater >= 0, position[gater], -1)
+        gater = np.where(gater >= 0, position[gater].astype(np.int64), -1)
     activation = store.neurons.values("activation", neurons)
     for code in np.unique(activation):
         if store.activations[code] not in ACTIVATIONS:
             raise _unknown_activation(graph, neurons[activation == code][0])
     return Wiring(
         n_neurons=len(neurons),
-        source=_ends(table, "source", rows, position),
-        target=_ends(table, "target", rows, position),
+        source=picked(rows, table.array("source").view(np.uint32), position),
+        target=picked(rows, table.array("target").view(np.uint32), position),
         delay=_column(table, "delay", rows),
         reads_state=_column(table, "reads", rows) == READS_STATE,
         gater=gater,
@@ -99,17 +101,9 @@ def wiring(graph: NeuronGraph) -> Wiring:
 def _column(table: Table, name: str, rows: np.ndarray) -> np.ndarray:
     """Return a column in the order of `rows`; one that nobody wrote takes no room."""
     if name in table.arrays:
-        return table.arrays[name][rows]
+        return taken(table.arrays[name], rows)
     column = table.schema[name]
     return np.broadcast_to(np.array(column.default, column.dtype), rows.shape)
-
-
-def _ends(table: Table, name: str, rows: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Return the positions of the sources, or targets, of the synapses in `rows`."""
-    found = np.empty(len(rows), np.uint32)
-    columns = (rows, table.array(name), position)
-    sweep(pick, *(column.view(np.uint32) for column in columns), found)
-    return found
 
 
 def _unknown_activation(graph: NeuronGraph, id: int) -> ParameterError:
