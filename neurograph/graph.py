@@ -21,6 +21,8 @@ from neurograph.table import Column, Handle, Items
 
 __all__ = ["NeuronGraph"]
 
+PIECE = 2**14  # synapses adopted at once, whose numbers are Python objects meanwhile
+
 
 class _Nodes(dict):
     """networkx's node dict; a plain mapping put in (`relabel_nodes` does) updates the neuron.
@@ -385,18 +387,21 @@ class NeuronGraph(nx.DiGraph):
         if cached is None or cached[0] != self._store.members:
             ids = self._store.synapses.alive()
             order = np.argsort(self._store.synapses.values("source", ids), kind="stable")
-            cached = self._synapse_order = (self._store.members, ids[order])
+            cached = self._synapse_order = (self._store.members, ids[order].astype(np.int32))
         return cached[1]
 
     def adopt_synapses(self, source: np.ndarray, target: np.ndarray) -> None:
         """Add synapses between neurons given by position, all of them new pairs."""
-        neurons, names = self.neuron_ids(), list(self._node)
+        neurons, names = self.neuron_ids().astype(np.int32), list(self._node)
         table, synapse_type = self._store.synapses, self.edge_attr_dict_factory
         ids = self._store.new_synapses(neurons[source], neurons[target], len(source))
         succ, pred = [self._succ[n] for n in names], [self._pred[n] for n in names]
         with _no_garbage():
-            for id, i, j in zip(ids, source.tolist(), target.tolist(), strict=True):
-                succ[i][names[j]] = pred[j][names[i]] = synapse_type(table, id)
+            for start in range(0, len(source), PIECE):
+                piece = slice(start, start + PIECE)
+                ends = source[piece].tolist(), target[piece].tolist()
+                for id, i, j in zip(ids[piece], *ends, strict=True):
+                    succ[i][names[j]] = pred[j][names[i]] = synapse_type(table, id)
         nx._clear_cache(self)
 
     def arrange(self, neurons: np.ndarray, synapses: np.ndarray) -> None:
@@ -536,9 +541,11 @@ class NeuronGraph(nx.DiGraph):
                 twin._pred[v].update((u, twin._succ[u][v]) for u in row)
         twin.graph.update(copied(self.graph))
         for n, old in self._node.items():
-            twin._node[n]._own = old._own and copied(old._own)
+            if own := old._own:
+                twin._node[n]._own = copied(own)
         for u, v, old in self.edges(data=True):
-            twin._succ[u][v]._own = old._own and copied(old._own)
+            if own := old._own:
+                twin._succ[u][v]._own = copied(own)
         return twin
 
     def __getstate__(self) -> dict:

@@ -118,6 +118,8 @@ class Table:
         used twice, so their order is the order of insertion.
     rows, live, ids : int
         Rows in use (gaps included), rows that are alive, ids given out.
+    own : dict of int to dict
+        The user's own attributes of the few ids that have some.
     """
 
     def __init__(self, store: Any, row_type: type[Handle]):
@@ -128,6 +130,7 @@ class Table:
         self.capacity = 8
         self.rows = self.live = self.ids = 0
         self.ties = Ties()
+        self.own: dict[int, dict] = {}
 
     @property
     def token(self) -> int:
@@ -190,6 +193,7 @@ class Table:
         self.row_of[id] = GONE
         self.live -= 1
         self.ties.leave(id)
+        self.own.pop(id, None)
 
     def alive(self) -> np.ndarray:
         """Return all ids that have a row, in order of insertion."""
@@ -218,16 +222,18 @@ class Table:
         twin.__dict__.update(self.__dict__)
         twin.store, twin.ties, twin.row_of = store, self.ties.copy(), self.row_of.copy()
         twin.arrays = {name: array.copy() for name, array in self.arrays.items()}
+        twin.own = {}  # the graph that asks knows how deep to copy them
         return twin
 
 
 class Removed:
     """What is left of a row: its last values, for reading only."""
 
-    __slots__ = ("token", "values", "what")
+    __slots__ = ("own", "token", "values", "what")
 
     def __init__(self, handle: Handle):
         self.what, self.token = str(handle), handle.token
+        self.own = {handle._id: handle._own} if handle._own else {}
         self.values = {name: getattr(handle, name) for name in handle.columns}
         self.values |= {name: getattr(handle, name) for name in handle.remembered}
 
@@ -247,7 +253,7 @@ class Handle(MutableMapping):
     that they can stand in lists; anything else compares by its items.
     """
 
-    __slots__ = ("_home", "_id", "_own")
+    __slots__ = ("_home", "_id")  # a million synapses have a handle each: no third slot
     columns: ClassVar[dict[str, Column]] = {}
     keyed: ClassVar[dict[str, Column]] = {}
     remembered: ClassVar[tuple[str, ...]] = ()
@@ -257,8 +263,20 @@ class Handle(MutableMapping):
         cls.columns = {**cls.columns, **own}
         cls.keyed = {k: v for k, v in cls.columns.items() if v.key}
 
-    def __init__(self, home: Any, id: int, own: dict | None = None):
-        self._home, self._id, self._own = home, id, own
+    def __init__(self, home: Any, id: int):
+        self._home, self._id = home, id
+
+    @property
+    def _own(self) -> dict:
+        """The user's own attributes."""
+        return self._home.own.get(self._id, {})
+
+    @_own.setter
+    def _own(self, attributes: dict) -> None:
+        if attributes:
+            self._home.own[self._id] = attributes
+        else:
+            self._home.own.pop(self._id, None)
 
     gater_id: ClassVar[Any] = None  # of a synapse
 
@@ -300,8 +318,6 @@ class Handle(MutableMapping):
     def __getitem__(self, key: Any) -> Any:
         column = self.keyed.get(key)
         if column is None:
-            if self._own is None:
-                raise KeyError(key)
             return self._own[key]
         value = self._home.read(self._id, column)
         if column.name != self.always and value == self.default(column):
@@ -314,7 +330,7 @@ class Handle(MutableMapping):
         for name, column in self.keyed.items():
             if name == self.always or self._home.read(self._id, column) != self.default(column):
                 yield name
-        yield from self._own or ()
+        yield from self._own
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -326,8 +342,6 @@ class Handle(MutableMapping):
         self.require_attached()
         column = self.keyed.get(key)
         if column is None:
-            if self._own is None:
-                raise KeyError(key)
             del self._own[key]
         else:
             self.update({key: None})
@@ -346,13 +360,13 @@ class Handle(MutableMapping):
             column.save(table, self._id, stored)
             table.store.touch(column)
         if own:
-            self._own = {**(self._own or {}), **own}
+            self._own = {**self._own, **own}
 
     def clear(self) -> None:
         """Set every parameter back to its default and drop the user's own attributes."""
         self.require_attached()
         self.update({key: None for key in self if key in self.keyed and key != self.always})
-        self._own = None
+        self._own = {}
 
     def __eq__(self, other: object) -> bool:
         if self is other:
