@@ -5,9 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from neurograph.errors import ParameterError
-from neurograph.sweeps import mark, sweep, taken
+from neurograph.sweeps import flaw, sweep
 
 __all__ = ["check"]
+
+LAWS = (  # what `flaw` looks for
+    "all is well",
+    "synapse is a permutation",
+    "out_synapse is a permutation",
+    "synapses are sorted by target",
+    "out_synapse is by source",
+    "a pair of neurons has one synapse",
+    "sources come before their targets",
+    "levels rise",
+)
 
 
 def check(plan) -> None:
@@ -60,24 +71,26 @@ def check(plan) -> None:
         _require(pointers[0] == 0 and pointers[-1] == size, f"{name} runs from 0 to {size}")
         _require((pointers[1:] >= pointers[:-1]).all(), f"{name} does not fall")
 
-    _require(_permutation(plan.neuron, n), "neuron is a permutation")
-    _require(_permutation(plan.synapse, total), "synapse is a permutation")
-    _require(_permutation(plan.out_synapse, e), "out_synapse is a permutation")
-    _require(np.array_equal(plan.target, _runs(plan.indptr)), "synapses are sorted by target")
-    starts = taken(plan.source, plan.out_synapse)
-    _require(np.array_equal(starts, _runs(plan.out_indptr)), "out_synapse is by source")
-    rise = (plan.source[1:] > plan.source[:-1]) | (plan.target[1:] > plan.target[:-1])
-    _require(rise.all(), "a pair of neurons has one synapse")
+    _require((np.bincount(plan.neuron, minlength=n) == 1).all(), "neuron is a permutation")
+    law = sweep(
+        flaw,
+        plan.indptr,
+        plan.source,
+        plan.target,
+        plan.delay,
+        plan.level,
+        plan.synapse,
+        plan.out_indptr,
+        plan.out_synapse,
+        np.zeros(total, np.uint8),
+    )
+    _require(not law, LAWS[law])
 
     _require(plan.memory.shape == (n,), f"memory has {n} entries")
     cells = np.flatnonzero(plan.memory != none)
     _require(np.array_equal(cells, np.sort(plan.cell)), "memory names the cells")
     _require(np.array_equal(plan.memory[plan.cell], np.arange(e, total)), "memory is by cell")
 
-    late = plan.delay != 0
-    _require(((plan.source < plan.target) | late).all(), "sources come before their targets")
-    above = taken(plan.level, plan.source) < np.repeat(plan.level, np.diff(plan.indptr))
-    _require((above | late).all(), "levels rise")
     _require(plan.history >= max(1, int(plan.delay.max(initial=0))), "history covers all delays")
     _check_gates(plan, total, none)
     _require(np.unique(plan.inputs).size == plan.inputs.size, "an input has one column")
@@ -104,13 +117,6 @@ def _check_gates(plan, total: int, none: int) -> None:
 
 def _runs(indptr: np.ndarray) -> np.ndarray:
     return np.repeat(np.arange(len(indptr) - 1, dtype=np.uint32), np.diff(indptr))
-
-
-def _permutation(array: np.ndarray, n: int) -> bool:
-    """Whether `array`, n numbers below n, holds each of them."""
-    seen = np.zeros(n, bool)
-    sweep(mark, array, seen)
-    return bool(seen.all())
 
 
 def _require(holds: object, invariant: str) -> None:

@@ -10,15 +10,17 @@ import numpy as np
 
 from neurograph.elements import READS_OUTPUT, READS_STATE, Neuron, Synapse
 from neurograph.engines.base import real_array
-from neurograph.errors import ParameterError, ShapeError, suggest
+from neurograph.errors import ParameterError, ShapeError, room_for, suggest
 from neurograph.functions import get_activation
 from neurograph.graph import NeuronGraph
 from neurograph.schedule import break_cycles
+from neurograph.sweeps import sorted_by, taken
 from neurograph.values import natural
 
 __all__ = ["from_arrays", "from_graph", "set_weights", "to_scipy"]
 
 N = TypeVar("N", bound=NeuronGraph)
+NEURON_BYTES, SYNAPSE_BYTES = 1000, 220  # about, with their objects and their places in dicts
 
 
 # ---------------------------------------------------------------- networkx graphs
@@ -229,47 +231,50 @@ def from_arrays(
     >>> list(net.edges)
     [(0, 2), (1, 2)]
     """
-    net = cls(seed=seed, dtype=dtype)
     n = natural("n_neurons", n_neurons)
-    source, target = (_indices(k, a, n) for k, a in (("source", source), ("target", target)))
-    n_synapses = len(source)
-    _require_length("target", target, n_synapses)
-    _require_single(source, target)
-    loops = source == target
-    if loops.any() and self_loops not in ("state", "output"):
-        raise ParameterError(
-            f"neuron {source[loops][0]} has a self-synapse: say self_loops='output' if they feed"
-            " back the output, 'state' if the state"
-        )
-    auto = isinstance(delay, str) and delay == "auto"
-    steps = _delays(None if auto else delay, loops, self_loops)
-    if names is not None and not isinstance(names, Iterable):
-        raise ParameterError(f"names must be a sequence, got {names!r}")
-    names = [net._as_name(name) for name in (range(n) if names is None else names)]
-    _require_length("names", names, n)
-    if len(set(names)) < n:
-        raise ParameterError("names must be different from each other")
-    columns = _neuron_columns(net, activation, bias, n)
-    weight = _weights(net, weight, n_synapses)
-    ports = [
-        [names[i] for i in _indices(role, given, n)]
-        for role, given in (("inputs", inputs), ("outputs", outputs))
-    ]
+    n_given = len(source) if hasattr(source, "__len__") else 0
+    size = NEURON_BYTES * n + SYNAPSE_BYTES * n_given
+    with room_for(f"{n} neurons and {n_given} synapses", size):
+        net = cls(seed=seed, dtype=dtype)
+        source, target = (_indices(k, a, n) for k, a in (("source", source), ("target", target)))
+        n_synapses = len(source)
+        _require_length("target", target, n_synapses)
+        _require_single(source, target, n)
+        loops = source == target
+        if loops.any() and self_loops not in ("state", "output"):
+            raise ParameterError(
+                f"neuron {source[loops][0]} has a self-synapse: say self_loops='output' if they"
+                " feed back the output, 'state' if the state"
+            )
+        auto = isinstance(delay, str) and delay == "auto"
+        steps = _delays(None if auto else delay, loops, self_loops)
+        if names is not None and not isinstance(names, Iterable):
+            raise ParameterError(f"names must be a sequence, got {names!r}")
+        names = [net._as_name(name) for name in (range(n) if names is None else names)]
+        _require_length("names", names, n)
+        if len(set(names)) < n:
+            raise ParameterError("names must be different from each other")
+        columns = _neuron_columns(net, activation, bias, n)
+        weight = _weights(net, weight, n_synapses)
+        ports = [
+            [names[i] for i in _indices(role, given, n)]
+            for role, given in (("inputs", inputs), ("outputs", outputs))
+        ]
 
-    net._create(names)
-    for name, values in columns.items():
-        net._store.neurons.array(name)[:] = values
-    net.adopt_synapses(source, target)
-    table = net._store.synapses
-    table.array("weight")[:] = weight
-    if steps.any():
-        table.array("delay")[:] = steps
-    if loops.any() and self_loops == "state":
-        table.array("reads")[:] = np.where(loops, READS_STATE, READS_OUTPUT)
-    net.inputs, net.outputs = ports
-    if auto:
-        break_cycles(net)
-    return net
+        net._create(names)
+        for name, values in columns.items():
+            net._store.neurons.array(name)[:] = values
+        net.adopt_synapses(source, target)
+        table = net._store.synapses
+        table.array("weight")[:] = weight
+        if steps.any():
+            table.array("delay")[:] = steps
+        if loops.any() and self_loops == "state":
+            table.array("reads")[:] = np.where(loops, READS_STATE, READS_OUTPUT)
+        net.inputs, net.outputs = ports
+        if auto:
+            break_cycles(net)
+        return net
 
 
 def _indices(name: str, given: Any, n: int) -> np.ndarray:
@@ -279,11 +284,10 @@ def _indices(name: str, given: Any, n: int) -> np.ndarray:
         array = np.empty((0, 0))
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ParameterError(f"{name} must be a sequence of whole numbers, got {given!r:.80}")
-    array = array.astype(np.int64)
     if array.size and not (array.min() >= 0 and array.max() < n):
         wrong = array[(array < 0) | (array >= n)][0]
         raise ParameterError(f"{name} holds {wrong}, but neurons are numbered 0 to {n - 1}")
-    return array
+    return array.astype(np.uint32)
 
 
 def _require_length(name: str, given: Any, n: int) -> None:
@@ -293,9 +297,10 @@ def _require_length(name: str, given: Any, n: int) -> None:
         raise ShapeError(f"{name} must have {n} entries, got {len(given)}")
 
 
-def _require_single(source: np.ndarray, target: np.ndarray) -> None:
-    order = np.lexsort((target, source))
-    s, t = source[order], target[order]
+def _require_single(source: np.ndarray, target: np.ndarray, n: int) -> None:
+    order = sorted_by(target, n)[1]
+    order = taken(order, sorted_by(taken(source, order), n)[1])
+    s, t = taken(source, order), taken(target, order)
     twice = np.flatnonzero((s[1:] == s[:-1]) & (t[1:] == t[:-1]))
     if len(twice):
         raise ParameterError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import networkx as nx
@@ -55,6 +56,18 @@ class NonFiniteError(NeurographError, ArithmeticError):
 
 class NeurographWarning(UserWarning):
     """Something legal that is probably a mistake."""
+
+
+@contextmanager
+def room_for(what: str, n_bytes: int) -> Iterator[None]:
+    """Let a `MemoryError` say for what there was no room, and about how much it takes."""
+    try:
+        yield
+    except MemoryError as error:
+        raise ParameterError(
+            f"not enough memory for {what}, which take about {n_bytes / 1e9:.1f} GB;"
+            f" make fewer. {error}".rstrip()
+        ) from None
 
 
 def suggest(name: object, known: Iterable[Any]) -> str:

@@ -18,14 +18,15 @@ import numpy as np
 from neurograph.check import check
 from neurograph.cycles import feedback_arcs, shortest_cycle
 from neurograph.elements import Synapse
-from neurograph.errors import CycleError, NeurographWarning, ParameterError
+from neurograph.errors import CycleError, NeurographWarning, ParameterError, room_for
 from neurograph.graph import NeuronGraph
-from neurograph.sweeps import levels, picked, reach, sort_by, sweep, taken
+from neurograph.sweeps import levels, picked, reach, sorted_by, sweep, taken
 from neurograph.wiring import Wiring, wiring
 
 __all__ = ["NONE", "Plan", "arrange", "break_cycles", "plan"]
 
 NONE = np.uint32(2**32 - 1)  # no neuron, no synapse
+PLAN_BYTES = 60  # a neuron or synapse, about, while a plan is made
 SHOWN = 20  # lines of each kind that print(plan) writes
 
 
@@ -144,8 +145,10 @@ def plan(graph: NeuronGraph) -> Plan:
     graph.require_own()
     made = graph.__dict__.get("_plan")
     if made is None or made.version != graph._store.version:
-        made = arrange(wiring(graph), version=graph._store.version)
-        graph.arrange(made.neuron, made.synapse)
+        n, total = len(graph), graph._store.synapses.live
+        with room_for(f"the plan of {n} neurons and {total} synapses", PLAN_BYTES * (n + total)):
+            made = arrange(wiring(graph), version=graph._store.version)
+            graph.arrange(made.neuron, made.synapse)
         graph._plan = made
         _warn_unreached(made)
     return made
@@ -161,7 +164,7 @@ def arrange(wiring: Wiring, version: int = -1) -> Plan:
     ordinary, cell = synapse[:n_synapses], rank[wiring.target[states]]
     indptr = target - np.searchsorted(cell, np.arange(n + 1))
     source = picked(ordinary, _unsigned(wiring.source), rank)
-    out_indptr, out_synapse = _sorted(source, n)
+    out_indptr, out_synapse = sorted_by(source, n)
     memory = np.full(n, NONE, np.uint32)
     memory[cell] = np.arange(n_synapses, total)
     delay = np.zeros(n_synapses, np.uint32)
@@ -176,7 +179,7 @@ def arrange(wiring: Wiring, version: int = -1) -> Plan:
         level=_index(level[neuron]),
         indptr=_index(indptr),
         source=_index(source),
-        target=_index(np.repeat(np.arange(n), np.diff(indptr))),
+        target=_index(np.repeat(np.arange(n, dtype=np.uint32), np.diff(indptr))),
         delay=_index(delay),
         out_indptr=_index(out_indptr),
         out_synapse=_index(out_synapse),
@@ -213,14 +216,14 @@ def _order_of_visits(wiring: Wiring) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """Return the neurons in the order of visits, the place of each in it, and its level."""
     n = wiring.n_neurons
     before, after = zero_delay_arcs(wiring)
-    first, order = _sorted(before, n)
+    first, order = sorted_by(before, n)
     waiting, queue, level = np.zeros((3, n), np.uint32)
     if sweep(levels, first, taken(after, order), waiting, queue, level) < n:
         raise _cycle_error(wiring)
     neuron = np.arange(n, dtype=np.uint32)
     if (before < after).all():
         return neuron, neuron.copy(), level
-    rank, neuron = neuron, _sorted(level, n)[1]
+    rank, neuron = neuron, sorted_by(level, n)[1]
     rank[neuron] = np.arange(n)
     return neuron, rank, level
 
@@ -232,8 +235,8 @@ def _order_of_synapses(
 
     Also where those of each target begin, as if none read the state, and those that do.
     """
-    order = _sorted(taken(rank, _unsigned(wiring.source)), len(rank))[1]
-    first, by_target = _sorted(picked(order, _unsigned(wiring.target), rank), len(rank))
+    order = sorted_by(taken(rank, _unsigned(wiring.source)), len(rank))[1]
+    first, by_target = sorted_by(picked(order, _unsigned(wiring.target), rank), len(rank))
     order = taken(order, by_target)
     if not wiring.reads_state.any():
         return order, first, order[:0]
@@ -251,7 +254,7 @@ def _gates(wiring: Wiring, synapse: np.ndarray, rank: np.ndarray) -> dict[str, n
     else:
         gater = np.where(gated, rank[wiring.gater], NONE)[synapse]
         places = np.flatnonzero(gated[synapse]).astype(np.uint32)
-        indptr, order = _sorted(gater[places], n)
+        indptr, order = sorted_by(gater[places], n)
         found = (gater, wiring.gate_delay[synapse], indptr, places[order])
     names = ("gater", "gate_delay", "gated_indptr", "gated_synapse")
     return {name: _index(array) for name, array in zip(names, found, strict=True)}
@@ -299,13 +302,6 @@ def _index(array: Any, dtype: Any = np.uint32) -> np.ndarray:
 
 def _unsigned(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array, np.uint32)
-
-
-def _sorted(key: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (first, order), see `neurograph.sweeps`, for a key below n."""
-    first, order = np.zeros(n + 1, np.uint32), np.empty(len(key), np.uint32)
-    sweep(sort_by, key, first, order)
-    return first, order
 
 
 # ---------------------------------------------------------------- what can be wrong

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["levels", "mark", "picked", "reach", "sort_by", "sweep", "taken"]
+__all__ = ["flaw", "levels", "picked", "reach", "sorted_by", "sweep", "taken"]
 
 SHORT = 2000  # entries up to which a kernel runs before numba is imported
 
@@ -53,6 +53,13 @@ def picked(rows: np.ndarray, column: np.ndarray, position: np.ndarray) -> np.nda
     found = np.empty(len(rows), np.uint32)
     sweep(pick, rows, column, position, found)
     return found
+
+
+def sorted_by(key: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return `first` and `order` of a key of uint32 below n."""
+    first, order = np.zeros(n + 1, np.uint32), np.empty(len(key), np.uint32)
+    sweep(sort_by, key, first, order)
+    return first, order
 
 
 @cache
@@ -106,16 +113,6 @@ def pick(rows, column, position, picked):
     """
     for i in range(len(rows)):
         picked[i] = position[column[rows[i]]]
-
-
-def mark(places, marks):
-    """Set marks[places[i]].
-
-    places : (E,) uint32     below n
-    marks : (n,) bool
-    """
-    for i in range(len(places)):
-        marks[places[i]] = True
 
 
 def levels(first, after, waiting, queue, level):
@@ -176,3 +173,46 @@ def reach(out_indptr, out_synapse, gated_indptr, gated_synapse, end, seen, queue
                 seen[k] = True
                 queue[tail] = k
                 tail += 1
+
+
+def flaw(indptr, source, target, delay, level, synapse, out_indptr, out_synapse, seen):
+    """Return the number of the first law of synapses that a plan breaks, 0 if it keeps all.
+
+    seen : (E+M,) uint8     zeros, room for work
+    The rest are arrays of a `Plan`, with pointers that do not fall and every index in range.
+    A loop for each law and no way out of it are faster than one loop for all.
+    """
+    for i in range(len(synapse)):
+        seen[synapse[i]] = 1
+    for i in range(len(out_synapse)):
+        seen[out_synapse[i]] |= 2
+    once = outgoing = 0
+    for s in range(len(seen)):
+        once += seen[s] & 1
+        outgoing += seen[s] >> 1
+    if once < len(synapse):
+        return 1
+    if outgoing < len(out_synapse):
+        return 2
+    broken = False
+    for j in range(len(level)):
+        for e in range(indptr[j], indptr[j + 1]):
+            broken |= target[e] != j
+    if broken:
+        return 3
+    for j in range(len(level)):
+        for i in range(out_indptr[j], out_indptr[j + 1]):
+            broken |= source[out_synapse[i]] != j
+    if broken:
+        return 4
+    for e in range(1, len(source)):
+        broken |= (source[e] <= source[e - 1]) & (target[e] == target[e - 1])
+    if broken:
+        return 5
+    for e in range(len(source)):
+        broken |= (delay[e] == 0) & (source[e] >= target[e])
+    if broken:
+        return 6
+    for e in range(len(source)):
+        broken |= (delay[e] == 0) & (level[source[e]] >= level[target[e]])
+    return 7 if broken else 0

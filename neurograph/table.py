@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from neurograph.errors import DetachedError, ParameterError
+from neurograph.errors import DetachedError, ParameterError, room_for
 from neurograph.sweeps import taken
 from neurograph.ties import Ties
 from neurograph.values import MAX_ROWS
@@ -150,8 +150,9 @@ class Table:
         """Return the column `name`, a view on all rows in use; made if nobody had one."""
         if name not in self.arrays:
             column = self.schema[name]
-            dtype = self.store.dtype if column.dtype is FLOAT else column.dtype
-            self.arrays[name] = np.full(self.capacity, column.default, dtype)
+            dtype = np.dtype(self.store.dtype if column.dtype is FLOAT else column.dtype)
+            with room_for(f"{self.capacity} rows of {name}", self.capacity * dtype.itemsize):
+                self.arrays[name] = np.full(self.capacity, column.default, dtype)
         return self.arrays[name][: self.rows]
 
     def values(self, name: str, ids: np.ndarray) -> np.ndarray:
@@ -164,28 +165,43 @@ class Table:
 
     def append(self, n: int = 1) -> int:
         """Add `n` rows of defaults; return the first of their ids, which are consecutive."""
-        first = self.burn(n)
         if self.rows + n > self.capacity:
-            if self.rows + n > MAX_ROWS:
-                raise ParameterError(f"a network holds at most {MAX_ROWS} synapses or neurons")
-            self.capacity = max(2 * self.capacity, self.rows + n)
-            for name, array in self.arrays.items():
-                larger = np.full(self.capacity, self.schema[name].default, array.dtype)
-                larger[: self.rows] = array[: self.rows]
-                self.arrays[name] = larger
-        self.row_of[first : first + n] = np.arange(self.rows, self.rows + n)
+            self._grow(self.rows + n)
+        first = self.burn(n)
+        self.row_of[first : first + n] = np.arange(self.rows, self.rows + n, dtype=np.int32)
         self.rows += n
         self.live += n
         return first
 
+    def _grow(self, n: int) -> None:
+        if n > MAX_ROWS:
+            raise ParameterError(f"a network holds at most {MAX_ROWS} synapses or neurons, not {n}")
+        capacity = max(2 * self.capacity, n)
+        size = capacity * sum(array.itemsize for array in self.arrays.values())
+        with room_for(f"{capacity} rows of {', '.join(self.arrays)}", size):
+            larger = {
+                name: np.full(capacity, self.schema[name].default, array.dtype)
+                for name, array in self.arrays.items()
+            }
+        for name, array in self.arrays.items():
+            larger[name][: self.rows] = array[: self.rows]
+        self.arrays, self.capacity = larger, capacity
+
     def burn(self, n: int = 1) -> int:
         """Give out `n` ids that have no row."""
-        first = self.ids
-        self.ids += n
-        if self.ids > len(self.row_of):
-            larger = np.full(max(2 * len(self.row_of), self.ids), GONE, np.int32)
+        first, needed = self.ids, self.ids + n
+        if needed > MAX_ROWS:
+            raise ParameterError(
+                f"a network gives out at most {MAX_ROWS} ids, also to what was removed since;"
+                " net.copy() keeps them, a new network made from its nodes and edges starts anew"
+            )
+        if needed > len(self.row_of):
+            capacity = max(2 * len(self.row_of), needed)
+            with room_for(f"{capacity} ids", 4 * capacity):
+                larger = np.full(capacity, GONE, np.int32)
             larger[:first] = self.row_of[:first]
             self.row_of = larger
+        self.ids = needed
         return first
 
     def release(self, id: int) -> None:

@@ -34,10 +34,10 @@ def natural(name: str, value: Any, most: int = MAX_ROWS) -> int:
         value = value.item()
     whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
     if not whole or not 0 <= int(value) <= most:
-        limit = (
-            f"0 or 1, got {value!r}" if most == 1 else f"a whole number of 0 or more, got {value!r}"
-        )
-        raise ParameterError(f"{name} must be {limit}")
+        limit = "0 or 1" if most == 1 else "a whole number of 0 or more"
+        if whole and value > most > 1:
+            limit = f"at most {most}"
+        raise ParameterError(f"{name} must be {limit}, got {value!r}")
     return int(value)
 
 
