@@ -206,10 +206,11 @@ def _require_indices(wiring: Wiring) -> None:
             f"a plan holds fewer than {NONE} neurons and synapses, for it counts them with 32"
             f" bits; got {n} neurons and {total} synapses"
         )
-    for name in ("source", "target", "gater"):
+    for name, lowest in (("source", 0), ("target", 0), ("gater", -1)):
         found = getattr(wiring, name)
-        if len(found) and not found.max() < n:
-            raise ParameterError(f"{name} holds {found.max()}, but there are {n} neurons")
+        if len(found) and (found.min() < lowest or found.max() >= n):
+            wrong = found[(found < lowest) | (found >= n)][0]
+            raise ParameterError(f"{name} holds {wrong}, but neurons are numbered 0 to {n - 1}")
 
 
 def _order_of_visits(wiring: Wiring) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,6 +2,10 @@
 
 import dataclasses
 import itertools
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
 
 import networkx as nx
 import numpy as np
@@ -10,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import neurograph as ng
+from neurograph import sweeps
 from neurograph.cycles import feedback_arcs, shortest_cycle
 from neurograph.schedule import NONE, arrange
 from neurograph.wiring import Wiring
+from neurograph.wiring import wiring as wiring_of
 from tests.strategies import networks
 
 
@@ -65,6 +71,142 @@ def test_order_and_levels_of_a_dag(dag):
         assert sorted(place, key=place.get) == sorted(
             range(n), key=lambda v: (plan.level[place[v]], v)
         )
+
+
+# ---------------------------------------------------------------- plain and jitted
+
+forms = pytest.mark.parametrize("short", [sweeps.SHORT, 0], ids=["plain", "jitted"])
+
+
+@contextmanager
+def plain_up_to(short):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweeps, "SHORT", short)
+        yield
+
+
+def oracle(w):
+    """The plan of a wiring without zero-delay cycles, from the definition alone."""
+    n, total = w.n_neurons, len(w.source)
+    source, target = w.source.tolist(), w.target.tolist()
+    arcs = [(source[s], target[s]) for s in range(total) if not (w.delay[s] or w.reads_state[s])]
+    gated = [s for s in range(total) if w.gater[s] >= 0]
+    arcs += [(int(w.gater[s]), target[s]) for s in gated if not w.gate_delay[s]]
+    level = [0] * n
+    for _ in range(n):
+        for u, v in arcs:
+            level[v] = max(level[v], level[u] + 1)
+    valid = all(u < v for u, v in arcs)
+    neuron = list(range(n)) if valid else sorted(range(n), key=lambda v: (level[v], v))
+    rank = {v: p for p, v in enumerate(neuron)}
+    synapse = sorted(
+        range(total), key=lambda s: (w.reads_state[s], rank[target[s]], rank[source[s]])
+    )
+    e = total - int(w.reads_state.sum())
+    sources, targets = ([rank[ends[s]] for s in synapse] for ends in (source, target))
+    gaters = [rank[int(w.gater[s])] if w.gater[s] >= 0 else int(NONE) for s in synapse]
+    places = [i for i in range(total) if gaters[i] != NONE]
+    return {
+        "neuron": neuron,
+        "synapse": synapse,
+        "level": [level[v] for v in neuron],
+        "indptr": [sum(t < j for t in targets[:e]) for j in range(n + 1)],
+        "source": sources[:e],
+        "target": targets[:e],
+        "delay": [int(w.delay[s]) for s in synapse[:e]],
+        "out_indptr": [sum(t < j for t in sources[:e]) for j in range(n + 1)],
+        "out_synapse": sorted(range(e), key=lambda i: (sources[i], i)),
+        "cell": targets[e:],
+        "memory": [e + targets[e:].index(j) if j in targets[e:] else int(NONE) for j in range(n)],
+        "gater": gaters if gated else [],
+        "gate_delay": [int(w.gate_delay[s]) for s in synapse] if gated else [],
+        "gated_indptr": [sum(gaters[i] < j for i in places) for j in range(n + 1)],
+        "gated_synapse": sorted(places, key=lambda i: (gaters[i], i)),
+        "inputs": [rank[int(v)] for v in w.inputs],
+        "outputs": [rank[int(v)] for v in w.outputs],
+        "tie_synapse": [synapse.index(s) for group in w.ties for s in group],
+    }
+
+
+@forms
+@given(net=networks(max_hidden=9))
+def test_plan_is_what_the_definition_says(short, net):
+    found = wiring_of(net)
+    with plain_up_to(short):
+        plan = arrange(found)
+    for name, expected in oracle(found).items():
+        array = getattr(plan, name)
+        assert array.tolist() == expected, name
+        assert array.dtype == np.uint32
+
+
+@forms
+@given(net=networks(), gone=st.integers(0, 99))
+def test_plan_of_an_edited_network_is_that_of_one_made_so(short, net, gone):
+    """Rows that were arranged, and gaps in them, change nothing."""
+    with plain_up_to(short):
+        net.plan()
+        synapses = list(net.synapses)
+        lost = synapses[gone % len(synapses)]
+        net.remove_edge(lost.source, lost.target)
+        net.add_node("late")
+        made, fresh = net.plan(), net.copy()
+        fresh._store.version += 1
+        assert (
+            oracle(wiring_of(net)).items()
+            <= {k: v.tolist() for k, v in vars(made).items() if isinstance(v, np.ndarray)}.items()
+        )
+        for e, weight in enumerate(net._store.synapses.array("weight")[: made.n_synapses]):
+            pair = made.name(made.source[e]), made.name(made.target[e])
+            assert net.edges[pair].weight == weight
+
+
+@forms
+def test_a_path_of_any_kind_leads_to_an_output(short):
+    net = ng.Network([("x", "h", {"delay": 1}), ("h", "k"), ("b", "y"), ("c", "z")])
+    net.gate("k", net.edges["b", "y"], delay=1)
+    net.inputs, net.outputs = ["x"], ["y", "z"]
+    with plain_up_to(short), pytest.warns(ng.NeurographWarning) as caught:
+        net.plan()
+    assert [str(w.message)[:28] for w in caught] == ["no input leads to output 'z'"]
+
+
+@forms
+def test_sorted_by_is_a_stable_sort(short):
+    key = np.random.default_rng(0).integers(0, 7, 300).astype(np.uint32)
+    with plain_up_to(short):
+        first, order = sweeps.sorted_by(key, 9)
+    assert order.tolist() == np.argsort(key, kind="stable").tolist()
+    assert first.tolist() == [int((key < k).sum()) for k in range(10)]
+
+
+LARGE = """
+import sys, numpy as np, neurograph as ng
+n = int(sys.argv[1])
+net = ng.Network.from_arrays(
+    np.arange(n)[::-1] + 1, np.arange(n)[::-1], n_neurons=n + 1, inputs=[n], outputs=[0]
+)
+assert net.plan().neuron.tolist() == list(range(n + 1))[::-1]
+print("numba" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("size", "variables", "imported"),
+    [("1900", {}, "False"), ("2100", {}, "True"), ("2100", {"NUMBA_DISABLE_JIT": "1"}, "True")],
+)
+def test_numba_is_imported_for_large_graphs_alone(size, variables, imported):
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE, size],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **variables},
+    )
+    assert done.stdout.strip() == imported
+
+
+# ---------------------------------------------------------------- plans
 
 
 @given(net=networks())
@@ -144,34 +286,108 @@ def test_plan_is_frozen():
         plan.source[0] = 0
 
 
-@pytest.mark.parametrize(
-    ("field", "change"),
-    [
-        ("source", lambda p: p.source[::-1] * 0 + 99),
-        ("indptr", lambda p: p.indptr[::-1]),
-        ("delay", lambda p: p.delay[1:]),
-        ("neuron", lambda p: p.neuron * 0),
-        ("out_synapse", lambda p: p.out_synapse[::-1]),
-        ("memory", lambda p: p.memory * 0),
-        ("level", lambda p: p.level * 0),
-        ("activation", lambda p: p.activation + 9),
-        ("history", lambda p: 0),
-        ("gater", lambda p: p.gater * 0),
-        ("gated_indptr", lambda p: p.gated_indptr * 0),
-        ("inputs", lambda p: np.concatenate([p.inputs, p.inputs])),
-        ("outputs", lambda p: p.inputs),
-        ("tie_synapse", lambda p: np.concatenate([p.tie_synapse, p.tie_synapse])),
-    ],
-)
-def test_check_finds_a_plan_that_is_not_valid(field, change):
+def swapped(array, i, j):
+    order = np.arange(len(array))
+    order[[i, j]] = order[[j, i]]
+    return array[order]
+
+
+def put(array, place, value):
+    changed = array.copy()
+    changed[place] = value
+    return changed
+
+
+# Each invariant: what breaks it, and how the checker names it.
+BROKEN = [
+    ({"source": lambda p: p.source * 0 + 99}, "source is below 6"),
+    ({"delay": lambda p: p.delay[1:]}, "delay has 9 entries"),
+    ({"level": lambda p: p.level + 6}, "level is below 6"),
+    ({"activation": lambda p: p.activation + 9}, "activation is below 1"),
+    ({"indptr": lambda p: p.indptr[:-1]}, "indptr has 7 entries"),
+    ({"indptr": lambda p: p.indptr[::-1]}, "indptr runs from 0 to 9"),
+    ({"indptr": lambda p: put(p.indptr, 1, 9)}, "indptr does not fall"),
+    ({"gated_indptr": lambda p: p.gated_indptr * 0}, "gated_indptr runs from 0 to 1"),
+    ({"neuron": lambda p: p.neuron * 0}, "neuron is a permutation"),
+    ({"synapse": lambda p: p.synapse * 0}, "synapse is a permutation"),
+    ({"out_synapse": lambda p: p.out_synapse * 0}, "out_synapse is a permutation"),
+    ({"target": lambda p: swapped(p.target, 0, 8)}, "synapses are sorted by target"),
+    ({"out_synapse": lambda p: p.out_synapse[::-1]}, "out_synapse is by source"),
+    (
+        {
+            "source": lambda p: put(p.source, 1, p.source[0]),
+            "out_indptr": lambda p: np.r_[
+                0, np.bincount(put(p.source, 1, p.source[0]), minlength=6).cumsum()
+            ].astype(np.uint32),
+            "out_synapse": lambda p: np.argsort(
+                put(p.source, 1, p.source[0]), kind="stable"
+            ).astype(np.uint32),
+        },
+        "a pair of neurons has one synapse",
+    ),
+    ({"memory": lambda p: p.memory[1:]}, "memory has 6 entries"),
+    ({"memory": lambda p: p.memory * 0}, "memory names the cells"),
+    ({"memory": lambda p: np.where(p.memory == NONE, NONE, 3)}, "memory is by cell"),
+    ({"delay": lambda p: p.delay * 0}, "sources come before their targets"),
+    ({"level": lambda p: p.level * 0}, "levels rise"),
+    ({"history": lambda p: 0}, "history covers all delays"),
+    ({"gater": lambda p: p.gater[:0]}, "no gates at all"),
+    ({"gater": lambda p: p.gater[1:]}, "gater has 10 entries"),
+    ({"gater": lambda p: np.minimum(p.gater, 77)}, "gater is a neuron"),
+    ({"gate_delay": lambda p: p.gate_delay + 2}, "gate_delay is 0 or 1"),
+    ({"gater": lambda p: np.where(p.gater == NONE, NONE, 0)}, "gated_synapse is by gater"),
+    ({"gater": lambda p: put(p.gater, 9, 0)}, "every gate is listed"),
+    (
+        {
+            "gater": lambda p: np.where(p.gater == NONE, NONE, 5),
+            "gated_indptr": lambda p: np.uint32([0, 0, 0, 0, 0, 0, 1]),
+        },
+        "gaters come before the targets they act on",
+    ),
+    ({"inputs": lambda p: np.concatenate([p.inputs, p.inputs])}, "an input has one column"),
+    ({"outputs": lambda p: np.concatenate([p.outputs] * 2)}, "an output has one column"),
+    ({"outputs": lambda p: p.inputs}, "no input is an output"),
+    (
+        {
+            "tie_synapse": lambda p: np.concatenate([p.tie_synapse] * 2),
+            "tie_indptr": lambda p: np.uint32([0, 2, 4]),
+        },
+        "ties do not overlap",
+    ),
+]
+
+
+@forms
+@pytest.mark.parametrize(("changes", "law"), BROKEN, ids=[law for _, law in BROKEN])
+def test_check_names_the_invariant_that_does_not_hold(short, changes, law):
     net = ng.perceptron(2, 3, 1, seed=0)
     net.add_synapse("hidden.0", "hidden.0", weight=0.5)
-    net.add_synapse("output.0", "hidden.0", delay=2)
     net.gate("hidden.1", net.edges["hidden.0", "output.0"])
     net.tie([net.edges["input.0", "hidden.0"], net.edges["input.1", "hidden.0"]])
+    net.add_synapse("output.0", "hidden.0", delay=2)
+    net.remove_edge("input.1", "hidden.2")
     plan = net.plan()
-    with pytest.raises(ng.ParameterError, match="not a valid plan: it must be that"):
-        ng.check(dataclasses.replace(plan, **{field: change(plan)}))
+    assert (plan.n_neurons, plan.n_synapses, plan.n_memories) == (6, 9, 1)
+    wrong = dataclasses.replace(plan, **{name: f(plan) for name, f in changes.items()})
+    with plain_up_to(short), pytest.raises(ng.ParameterError) as caught:
+        ng.check(wrong)
+    assert str(caught.value) == f"not a valid plan: it must be that {law}"
+
+
+def test_a_wiring_of_neurons_that_are_not_there():
+    with pytest.raises(ng.ParameterError, match="target holds 7, but neurons are numbered 0 to 1"):
+        arrange(wiring(2, [(0, 7)]))
+    with pytest.raises(ng.ParameterError, match="source holds -1, but neurons are numbered"):
+        arrange(wiring(2, [(-1, 1)]))
+
+
+def test_a_plan_counts_with_32_bits():
+    few = wiring(2, [(0, 1)])
+    with pytest.raises(ng.ParameterError, match="with 32 bits; got 4294967295 neurons and 1 syn"):
+        arrange(dataclasses.replace(few, n_neurons=2**32 - 1))
+    many = np.broadcast_to(np.uint32(0), 2**32)
+    with pytest.raises(ng.ParameterError, match="got 2 neurons and 4294967296 synapses"):
+        arrange(dataclasses.replace(few, source=many))
 
 
 # ---------------------------------------------------------------- cycles
