@@ -15,7 +15,7 @@ from neurograph.functions import get_activation
 from neurograph.graph import NeuronGraph
 from neurograph.schedule import break_cycles
 from neurograph.sweeps import sorted_by, taken
-from neurograph.values import natural
+from neurograph.values import MAX_ROWS, natural
 
 __all__ = ["from_arrays", "from_graph", "set_weights", "to_scipy"]
 
@@ -316,7 +316,9 @@ def _delays(delay: Any, loops: np.ndarray, self_loops: str | None) -> np.ndarray
     _require_length("delay", array, len(loops))
     whole = (array >= 0) & (array == np.floor(array)) & (array < 2**31)
     if not whole.all():
-        raise ParameterError(f"delay must be whole numbers of 0 or more, got {array[~whole][0]:g}")
+        wrong = array[~whole][0]
+        limit = f"at most {MAX_ROWS}" if wrong > MAX_ROWS else "0 or more"
+        raise ParameterError(f"delay must be whole numbers of {limit}, got {wrong:g}")
     if self_loops == "state" and (array[loops] != 1).any():
         raise ParameterError("a self-synapse that reads the state has delay 1")
     if self_loops == "output" and (array[loops] == 0).any():

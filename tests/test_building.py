@@ -1,5 +1,10 @@
 """Layers, conversions and initial weights."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -244,6 +249,25 @@ def test_from_arrays_defaults():
         ({"names": ["a", "b", "b"]}, "names must be different from each other"),
         ({"activation": ["tanh"]}, "activation must have 3 entries, got 1"),
         ({"target": [2, 1]}, "neuron 1 has a self-synapse: say self_loops="),
+        ({"source": np.array([0, 1], "f2")}, "source must be a sequence of whole numbers"),
+        ({"target": np.array([2, 2], object)}, "target must be a sequence of whole numbers"),
+        ({"target": np.array([2, 2], complex)}, "target must be a sequence of whole numbers"),
+        ({"source": [True, False]}, "source must be a sequence of whole numbers"),
+        ({"source": np.array([0, 2**64 - 1], "u8")}, "source holds 18446744073709551615, but"),
+        ({"source": np.array([-1, 1], "i1")}, "source holds -1, but neurons are numbered 0 to 2"),
+        ({"weight": [1, 1j]}, "weight must be an array of real numbers: dtype complex128"),
+        ({"weight": np.array([1, "a"], object)}, "weight must be an array of real numbers"),
+        ({"weight": ["1", "2"]}, "weight must be an array of real numbers: dtype <U1"),
+        ({"weight": np.array([1, 2], "M8[s]")}, "weight must be an array of real numbers: dtype"),
+        ({"delay": np.array([1j, 1])}, "delay must be an array of real numbers: dtype complex"),
+        (
+            {"delay": [2**31, 1]},
+            "delay must be whole numbers of at most 2147483647, got 2.14748e+09",
+        ),
+        ({"dtype": "float16"}, "dtype must be 'float64' or 'float32', got 'float16'"),
+        ({"dtype": complex}, "dtype must be 'float64' or 'float32', got <class 'complex'>"),
+        ({"dtype": object}, "dtype must be 'float64' or 'float32', got <class 'object'>"),
+        ({"n_neurons": 2**31}, "n_neurons must be at most 2147483647, got 2147483648"),
     ],
 )
 def test_from_arrays_bad_input(change, problem):
@@ -255,8 +279,65 @@ def test_from_arrays_bad_input(change, problem):
         "outputs": [2],
         **change,
     }
-    with pytest.raises(ng.NeurographError, match=problem):
+    with pytest.raises(ng.NeurographError, match=re.escape(problem)):
         ng.Network.from_arrays(options.pop("source"), options.pop("target"), **options)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"])
+def test_from_arrays_takes_whole_numbers_of_every_dtype(dtype):
+    ends = np.array([[0, 1], [2, 2]], dtype)
+    weight = np.array([0.5, 0.25], "f2")
+    net = ng.Network.from_arrays(*ends, weight, n_neurons=3, inputs=[0, 1], outputs=[2])
+    assert list(net.edges) == [(0, 2), (1, 2)]
+    assert net.weights.tolist() == [0.5, 0.25]
+
+
+NO_ROOM = """
+import resource
+import neurograph as ng
+
+def limit(megabytes):  # beyond what is mapped now
+    with open("/proc/self/statm") as file:
+        mapped = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + megabytes * 2**20, resource.RLIM_INFINITY))
+
+def said(action):
+    try:
+        action()
+    except ng.ParameterError as error:
+        print(error)
+
+n = 3000  # so that kernels are loaded
+ng.Network.from_arrays(range(n), [n] * n, n_neurons=n + 1, inputs=range(n), outputs=[n]).plan()
+net = ng.Network([("a", "b")])
+limit(100)
+said(lambda: net._store.synapses.append(100_000_000))
+said(lambda: ng.Network.from_arrays([0], [1], n_neurons=10_000_000, inputs=[0], outputs=[1]))
+net.add_edge("b", "c")  # and nothing is broken
+print(net.plan().visits, len(net._store.synapses.alive()))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no limit on memory to set")
+def test_what_there_is_no_memory_for_is_said():
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM], capture_output=True, text=True, check=True
+    )
+    table, arrays, after = done.stdout.splitlines()
+    assert table.startswith("not enough memory for 100000001 rows of ")
+    assert "which take about 1.6 GB; make fewer. Unable to allocate" in table
+    assert arrays.startswith("not enough memory for 10000000 neurons and 1 synapses, which take")
+    assert "about 10.0 GB" in arrays
+    assert after == "('a', 'b', 'c') 2"
+
+
+def test_a_network_counts_with_31_bits():
+    net = ng.Network([("a", "b")])
+    with pytest.raises(ng.ParameterError, match="at most 2147483647 synapses or neurons, not 2147"):
+        net._store.synapses.append(2**31 - 1)
+    with pytest.raises(ng.ParameterError, match="gives out at most 2147483647 ids"):
+        net._store.synapses.burn(2**31 - 1)
+    assert net.add_edge("a", "c") is None and len(net.plan().source) == 2
 
 
 @given(net=networks())
