@@ -300,14 +300,14 @@ def backward_rows(p, w, table, run, z, t, stage, lo, hi, kept, want, lanes, widt
             out = n - 1 - j
             kind = get(p, OUT_KIND, out)
             if kind == NONE:
-                acc = add(acc, sent(p, w, run, out, t, z, lanes))
+                acc = add(acc, sent(p, w, y, delta, out, t, z, lanes))
             elif t + kind < z.steps:
                 plane, target = here + kind * step, at(p, OUT_TARGET)
                 for q in range(get(p, OUT_INDPTR, out), get(p, OUT_INDPTR, out + 1)):
                     d = load(delta, plane + at(p, target + q) * lanes, lanes)
                     acc = mad(splat(at(run.out_w, q), lanes), d, acc)
             if gates:
-                acc = add(acc, gated(p, w, run, j, t, z, lanes))
+                acc = add(acc, gated(p, w, s, y, delta, j, t, z, lanes))
             port = get(p, PORT, j)
             if code == NONE:
                 store(run.d_input, ((t * z.tiles + z.k) * at(p, N_INPUTS) + port) * lanes, acc)
@@ -329,7 +329,7 @@ def backward_rows(p, w, table, run, z, t, stage, lo, hi, kept, want, lanes, widt
 
 
 @njit(**OPTIONS)
-def sent(p, w, run, out, t, z, lanes):
+def sent(p, w, y, delta, out, t, z, lanes):
     """Return Σ γ w δ over synapses that leave a neuron with different delays, or gated."""
     lanes = literally(lanes)
     row = at(p, NEURONS) * lanes
@@ -339,17 +339,17 @@ def sent(p, w, run, out, t, z, lanes):
         u = t + get(p, DELAY, e)
         if u < z.steps:
             plane = (u * z.tiles + z.k) * row
-            d = load(run.delta, plane + get(p, OUT_TARGET, q) * lanes, lanes)
+            d = load(delta, plane + get(p, OUT_TARGET, q) * lanes, lanes)
             term = mul(splat(at(w, e), lanes), d)
             if at(p, GATES) and get(p, GATER, e) != NONE:
                 now = plane + at(p, HISTORY) * z.tiles * row
-                term = mul(term, gain(p, run.y, e, u, now, z, lanes))
+                term = mul(term, gain(p, y, e, u, now, z, lanes))
             acc = add(acc, term)
     return acc
 
 
 @njit(**OPTIONS)
-def gated(p, w, run, j, t, z, lanes):
+def gated(p, w, s, y, delta, j, t, z, lanes):
     """Return Σ w x δ over synapses gated by j, the last two sums of equation (5)."""
     lanes = literally(lanes)
     row = at(p, NEURONS) * lanes
@@ -361,11 +361,11 @@ def gated(p, w, run, j, t, z, lanes):
         if u < z.steps:
             target = get(p, GATED_TARGET, q)
             if e >= n_synapses:
-                x = load(run.s, (u * z.tiles + z.k) * row + target * lanes, lanes)
+                x = load(s, (u * z.tiles + z.k) * row + target * lanes, lanes)
             else:
                 v = at(p, HISTORY) + u - get(p, DELAY, e)
-                x = load(run.y, (v * z.tiles + z.k) * row + get(p, SOURCE, e) * lanes, lanes)
-            d = load(run.delta, (u * z.tiles + z.k) * row + target * lanes, lanes)
+                x = load(y, (v * z.tiles + z.k) * row + get(p, SOURCE, e) * lanes, lanes)
+            d = load(delta, (u * z.tiles + z.k) * row + target * lanes, lanes)
             acc = add(acc, mul(mul(splat(at(w, e), lanes), x), d))
     return acc
 
@@ -452,7 +452,7 @@ def gradient_rows(p, gw, gb, run, z, lo, hi, more, lanes, width):
                 x0 = first + get(p, SOURCE, e) * lanes
                 x0 -= (kind if kind != NONE else get(p, DELAY, e)) * step
                 if kind == NONE and gates and get(p, GATER, e) != NONE:
-                    found = gradient_gated(p, run, z, e, d0, y, x0, lanes)
+                    found = gradient_gated(p, y, delta, z, e, d0, y, x0, lanes)
                 else:
                     acc = mul(load(delta, d0, lanes), load(y, x0, lanes))
                     for t in range(1, z.steps):
@@ -463,7 +463,7 @@ def gradient_rows(p, gw, gb, run, z, lo, hi, more, lanes, width):
         if at(p, MEMORIES):
             e = get(p, MEMORY, j)
             if e != NONE:
-                collect(gw, e, gradient_gated(p, run, z, e, d0, s, d0, lanes), more)
+                collect(gw, e, gradient_gated(p, y, delta, z, e, d0, s, d0, lanes), more)
     if blocks and lanes > 1:
         gradient_blocks(p, gw, run, z, lo, hi, more, lanes, width)
 
@@ -475,7 +475,7 @@ def collect(g, i, found, more):
 
 
 @njit(**OPTIONS)
-def gradient_gated(p, run, z, e, d0, x, x0, lanes):
+def gradient_gated(p, y, delta, z, e, d0, x, x0, lanes):
     """Return Σ_t δ(t) γ_e(t) x(t) of one synapse, gated or not."""
     lanes = literally(lanes)
     row = at(p, NEURONS) * lanes
@@ -485,8 +485,8 @@ def gradient_gated(p, run, z, e, d0, x, x0, lanes):
     for t in range(z.steps):
         term = load(x, x0 + t * step, lanes)
         if at(p, GATES) and get(p, GATER, e) != NONE:
-            term = mul(term, gain(p, run.y, e, t, first + t * step, z, lanes))
-        acc = mad(load(run.delta, d0 + t * step, lanes), term, acc)
+            term = mul(term, gain(p, y, e, t, first + t * step, z, lanes))
+        acc = mad(load(delta, d0 + t * step, lanes), term, acc)
     return total(acc)
 
 
@@ -664,16 +664,18 @@ def outer(p, gw, r0, r1, q, x, run, z, plane, more, lanes, width):
 
 
 @njit(**INLINE)
-def backward_single(p, w, gw, gb, run, z, want):
+def backward_single(p, w, b, gw, gb, run, z, want, learn, rate, trainable_w, trainable_b):
     """Find δ and all gradients of a run of one step and one sample, slopes being known.
 
     A synapse is visited once, when its target's δ is known: its own gradient, and what its
-    source gets. `want`: ∂L/∂x too.
+    source gets. So with `learn` it can be updated on the spot: nobody needs its weight any
+    more (if it is not tied). `want`: ∂L/∂x too. Returns NaN if a number was not finite, else 0.
     """
     s, y, delta, eps, slope = run.s, run.y, run.delta, run.eps, run.slope
     n = at(p, NEURONS)
     now = at(p, HISTORY) * n
     gates, memories, indptr, source = at(p, GATES), at(p, MEMORIES), at(p, INDPTR), at(p, SOURCE)
+    step, bad = cast(w, rate), cast(w, 0)
     for j in range(n):
         put(eps, j, cast(y, 0))
     for o in range(at(p, N_OUTPUTS)):
@@ -681,40 +683,56 @@ def backward_single(p, w, gw, gb, run, z, want):
     for r in range(get(p, RUN_INDPTR, at(p, STAGES)) - 1, -1, -1):
         code = get(p, CODE, r)
         for j in range(get(p, RUN, r + 1) - 1, get(p, RUN, r) - 1, -1):
-            if code == NONE:
-                d = cast(y, 0)
-                if want:
-                    put(run.d_input, get(p, PORT, j), at(eps, j))
-            else:
+            port = get(p, PORT, j)
+            d = cast(y, 0)
+            if code != NONE:
+                bad += abs(at(s, n + j) - at(s, n + j))
                 d = at(eps, j) * at(slope, j)
-                port = get(p, PORT, j)
                 if port != NONE:
                     d += at(run.d_state, port)
+            elif want:
+                put(run.d_input, port, at(eps, j))
             put(delta, j, d)
-            put(gb, j, d)
+            bad += learn_one(b, gb, j, d, learn, step, trainable_b)
             kind, e0, e1 = get(p, KIND, j), at(p, indptr + j), at(p, indptr + j + 1)
             if kind == 0:
                 for e in range(e0, e1):
                     i = at(p, source + e)
                     put(eps, i, at(eps, i) + at(w, e) * d)
-                    put(gw, e, d * at(y, now + i))
+                    bad += learn_one(w, gw, e, d * at(y, now + i), learn, step, trainable_w)
             else:
                 for e in range(e0, e1):
                     late = kind if kind != NONE else get(p, DELAY, e)
                     x = at(y, now - late * n + at(p, source + e))
                     g = cast(y, 1)
                     if gates and get(p, GATER, e) != NONE:
-                        g = gain_single(p, run, z, e, at(w, e) * x * d)
-                    put(gw, e, d * g * x)
+                        g = gain_single(p, y, eps, z, e, at(w, e) * x * d)
                     if late == 0:
                         i = at(p, source + e)
                         put(eps, i, at(eps, i) + g * at(w, e) * d)
+                    bad += learn_one(w, gw, e, d * g * x, learn, step, trainable_w)
             if memories and get(p, MEMORY, j) != NONE:
                 e = get(p, MEMORY, j)
                 g = cast(y, 1)
                 if gates and get(p, GATER, e) != NONE:
-                    g = gain_single(p, run, z, e, at(w, e) * at(s, j) * d)
-                put(gw, e, d * g * at(s, j))
+                    g = gain_single(p, y, eps, z, e, at(w, e) * at(s, j) * d)
+                bad += learn_one(w, gw, e, d * g * at(s, j), learn, step, trainable_w)
+    return bad
+
+
+@njit(**INLINE)
+def learn_one(w, gw, e, found, learn, step, trainable):
+    """Write a gradient, and with `learn` go a step downhill; return NaN if that went wrong."""
+    put(gw, e, found)
+    bad = cast(w, 0)
+    if learn:
+        change = step * found
+        new = at(w, e) - change
+        if len(trainable) and not at(trainable, e):
+            bad, new = abs(change - change), at(w, e)
+        put(w, e, new)
+        bad += abs(new - new)
+    return bad
 
 
 @njit(**INLINE)
@@ -729,14 +747,14 @@ def slopes(p, table, run):
 
 
 @njit(**INLINE)
-def gain_single(p, run, z, e, send):
+def gain_single(p, y, eps, z, e, send):
     """Return γ_e, and send its gater what it gets, if it acted in this step."""
     late, k = get(p, LATE, e), get(p, GATER, e)
     if late == 0:
-        put(run.eps, k, at(run.eps, k) + send)
+        put(eps, k, at(eps, k) + send)
     if z.since < late:
-        return cast(run.y, 1)
-    return at(run.y, (at(p, HISTORY) - late) * at(p, NEURONS) + k)
+        return cast(y, 1)
+    return at(y, (at(p, HISTORY) - late) * at(p, NEURONS) + k)
 
 
 # ---------------------------------------------------------------- losses
@@ -767,7 +785,7 @@ class Task(NamedTuple):
     asked: bool
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def measure(p, run, task, z, t, scale, lanes):
     """Set ∂ℓ/∂y and ∂ℓ/∂s at the outputs at step t; return the loss, NaN where it has none."""
     n_out, loss = at(p, N_OUTPUTS), task.loss
@@ -845,6 +863,7 @@ def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, single, 
     n = at(p, NEURONS)
     row = n * lanes
     needed = get(p, OUT_INDPTR, n - at(p, LEAD))
+    alone = 1 if single and lanes == 1 and not at(p, TIES) else 0  # updated on the spot
     for q in range(q0, q1):
         first, last = at(task.begin, q), at(task.begin, q + 1)
         asked = count_asked(p, task, first, last, n_steps)
@@ -859,18 +878,21 @@ def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, single, 
             if at(p, READS_INPUTS) or lanes == 1:
                 fill_inputs(p, run, task, n_steps, lanes)
             forward_steps(p, w, b, table, run, z, 0, n_steps, single, lanes, width)
-            for i in range(row, (1 + n_steps) * row):
-                bad += abs(at(run.s, i) - at(run.s, i))  # NaN unless it is finite
+            if lanes > 1 or not single:
+                for i in range(row, (1 + n_steps) * row):
+                    bad += abs(at(run.s, i) - at(run.s, i))  # NaN unless it is finite
             for t in range(n_steps):
                 value += measure(p, run, task, z, t, scale, lanes)
             if single and lanes == 1:
-                backward_single(p, w, gw, gb, run, z, False)
+                bad += backward_single(p, w, b, gw, gb, run, z, False, alone, task.rate,
+                                       task.trainable_w, task.trainable_b)  # fmt: skip
             else:
                 backward_steps(p, w, table, run, z, 0, n_steps, single, False, lanes, width)
                 gradient_rows(p, gw, gb, run, z, 0, n, tile > first, lanes, width)
-        share(p, gw)
-        bad += update(w, gw, task.trainable_w, task.rate)
-        bad += update(b, gb, task.trainable_b, task.rate)
+        if not alone:
+            share(p, gw)
+            bad += update(w, gw, task.trainable_w, task.rate)
+            bad += update(b, gb, task.trainable_b, task.rate)
         put(values, 2 * q, value), put(values, 2 * q + 1, asked)
         if not bad + value < math.inf:
             return q
@@ -953,7 +975,7 @@ def kernels(lanes: int, width: int) -> Kernels:
 
     def single(p, w, gw, gb, table, run, z):
         slopes(p, table, run)
-        backward_single(p, w, gw, gb, run, z, True)
+        backward_single(p, w, gb, gw, gb, run, z, True, False, 0.0, w, w)
 
     def reorder(p, w, run, z, q0, q1):
         permute(p, w, run, q0, q1)
