@@ -17,13 +17,13 @@ import neurograph as ng
 from benchmarks import ours
 from benchmarks.measure import Case, Contender, Entry, timed
 from benchmarks.options import Options
-from neurograph.engines import ENGINES
+from neurograph.engines import Engine
+from neurograph.engines.compiled import Compiled
 
 __all__ = ["mnist"]
 
 SIZES, BATCH, RATE = (784, 30, 10), 10, 3.0
 CHECKED = 200  # samples after which the parameters of all are the same
-BY_SYNAPSE = "compiled-sparse"  # engine without dense blocks, if there is one
 
 
 class Digits(NamedTuple):
@@ -77,10 +77,9 @@ def mnist(options: Options) -> Iterator[Case]:
     for dtype in ("float64",) if options.quick else ("float32", "float64"):
         digits = _load(options.mnist, dtype) if options.mnist else _generated(n, dtype)
         given = digits.first(n), dtype, options
-        entries = [Entry("neurograph", partial(_contender, Ours, *given))]
-        if BY_SYNAPSE in ENGINES:
-            entries.append(Entry("neurograph by synapse", partial(_contender, BySynapse, *given)))
-        entries += [
+        entries = [
+            Entry("neurograph", partial(_contender, Ours, *given)),
+            Entry("neurograph by synapse", partial(_contender, BySynapse, *given)),
             Entry("NumPy batched", partial(_contender, Batched, *given)),
             Entry("PyTorch eager", partial(_contender, Torch, *given), "torch"),
             Entry("Nielsen's program", partial(_contender, Nielsen, *given)),
@@ -140,7 +139,7 @@ def logistic(s: np.ndarray) -> np.ndarray:
 class Ours:
     """`net.fit` on a perceptron; dense blocks where the engine finds them."""
 
-    engine = ours.ENGINE
+    engine: str | Engine = ours.ENGINE
 
     def __init__(self, digits: Digits, dtype: str):
         self.digits, self.dtype = digits, dtype
@@ -171,7 +170,7 @@ class Ours:
 class BySynapse(Ours):
     """The same, synapse by synapse, as a graph without blocks is run."""
 
-    engine = BY_SYNAPSE
+    engine = Compiled(dense=False)
 
 
 class Batched:

@@ -8,28 +8,28 @@ import numpy as np
 
 import neurograph as ng
 from benchmarks.graphs import Graph
-from neurograph.engines import ENGINES, get_engine
-from neurograph.engines.base import Parameters, State
+from neurograph.engines import get_engine
+from neurograph.engines.base import Parameters, Signals, State
 from neurograph.schedule import Plan, arrange
 from neurograph.wiring import Wiring
 
 __all__ = ["ENGINE", "Found", "forward", "forward_backward", "plan_of", "set_threads", "wiring_of"]
 
-ENGINE = "compiled" if "compiled" in ENGINES else "walker"
+ENGINE = "compiled"
 
 
 class Found(NamedTuple):
-    """Outputs of all neurons (T, N, B), and the gradients of weights (E,) and biases (N,)."""
+    """Outputs of T steps, and the gradients of weights (E,) and biases (N,)."""
 
-    y: np.ndarray
+    y: Signals
     d_weight: np.ndarray
     d_bias: np.ndarray
 
 
 def forward(
     plan: Plan, weight: np.ndarray, bias: np.ndarray, X: np.ndarray, before: np.ndarray
-) -> np.ndarray:
-    """Run X (T, n_in, B) forwards; return the outputs of all neurons (T, N, B).
+) -> Signals:
+    """Run X (T, n_in, B) forwards; return the outputs of all neurons.
 
     before : (N, B) array
         Outputs of the step before the first.
@@ -94,6 +94,5 @@ def plan_of(graph: Graph) -> Plan:
 
 
 def set_threads(n: int) -> None:
-    """Let engines use n threads, where they can use more than one."""
-    if hasattr(ng, "set_num_threads"):
-        ng.set_num_threads(n)
+    """Let engines use n threads."""
+    ng.set_num_threads(n)

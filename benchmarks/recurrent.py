@@ -86,7 +86,7 @@ def _neurograph_step(work: Work, threads: int) -> Contender:
 
     def numbers() -> dict:
         ours.set_threads(threads)
-        return {"outputs": run()[0, :, 0]}
+        return {"outputs": run().of()[0, :, 0]}
 
     return Contender(timed(run, before=lambda: ours.set_threads(threads)), numbers)
 
@@ -99,7 +99,7 @@ def _neurograph_ten(work: Work, threads: int) -> Contender:
     def numbers() -> dict:
         ours.set_threads(threads)
         found = run()
-        return _found(found.y[-1, :, 0], found.d_weight, found.d_bias)
+        return _found(found.y.of()[-1, :, 0], found.d_weight, found.d_bias)
 
     return Contender(timed(run, before=lambda: ours.set_threads(threads)), numbers)
 

@@ -4,6 +4,7 @@ from neurograph.architectures import perceptron
 from neurograph.check import check
 from neurograph.elements import Neuron, Synapse
 from neurograph.engines.base import Recording, State, Trace
+from neurograph.engines.pool import get_num_threads, set_num_threads
 from neurograph.errors import (
     CycleError,
     DetachedError,
@@ -53,7 +54,9 @@ __all__ = [
     "Trace",
     "activation",
     "check",
+    "get_num_threads",
     "loss",
     "perceptron",
     "plan",
+    "set_num_threads",
 ]

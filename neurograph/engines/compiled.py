@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from neurograph.engines import pool
+from neurograph.engines.arena import empty
 from neurograph.engines.base import (
     Descent,
     Engine,
@@ -35,8 +36,9 @@ __all__ = ["Compiled", "lanes_for"]
 VECTOR = 32  # bytes in a vector of one instruction
 TILE = 128  # bytes that a neuron's samples in a tile take at most
 LOOPED = 2**23  # synapses times samples and steps of a batch that one kernel learns alone
-PATIENCE = 2**26  # synapses times samples in one call of a kernel
-WIDE = 2**18  # synapses of a stage that are worth sharing out
+PATIENCE = 2**25  # nanoseconds, about, that a call of a kernel may take
+SPLIT = 2**16  # synapses from which δ and gradients of one sample are found one after the other
+WIDE = 2**18  # nanoseconds of work that are worth sharing out
 
 
 def lanes_for(n_samples: int, dtype: np.dtype) -> int:
@@ -73,9 +75,10 @@ class Compiled(Engine):
         n_steps, _, n_samples = x.shape
         lanes = lanes_for(n_samples, dtype)
         tiles = -(-n_samples // lanes)
-        s = np.zeros((1 + n_steps, tiles, plan.n_neurons, lanes), dtype)
-        y = np.zeros((plan.history + n_steps, *s.shape[1:]), dtype)
+        s = empty((1 + n_steps, tiles, plan.n_neurons, lanes), dtype)
+        y = empty((plan.history + n_steps, *s.shape[1:]), dtype)
         s[0] = Signals.split(start.s[None], lanes).array[0]
+        s[1:, :, plan.inputs] = 0
         y[: plan.history] = Signals.split(start.y, lanes).array
         y[plan.history :, :, plan.inputs] = Signals.split(x, lanes).array
         _Job(self, plan, parameters, s, y, n_samples, start.steps).forward()
@@ -218,9 +221,8 @@ class _Job:
         self.table = addresses(plan, s.dtype)
         self.run = empty_run(s.dtype)._replace(s=s.ravel(), y=y.ravel())
         self.rooms: list[dict[str, np.ndarray]] = []  # free ones
-        per_step = (plan.n_synapses + 8 * self.n) * self.lanes
-        self.stride = max(1, PATIENCE // max(1, per_step))
-        largest = int(self.program.synapses.max(initial=0)) * self.lanes
+        self.stride = max(1, PATIENCE // max(1, self.cost(plan.n_synapses + 8 * self.n)))
+        largest = self.cost(int(self.program.synapses.max(initial=0)))
         self.wide = self.tiles < 4 and largest >= WIDE and not self.program.largest_block
 
     def forward(self) -> None:
@@ -237,9 +239,10 @@ class _Job:
     def backward(self, d_output: np.ndarray, d_state: np.ndarray) -> Gradients:
         """Find δ and all gradients."""
         shape = self.n_steps, self.tiles, self.n, self.lanes
-        delta = np.zeros(shape, self.dtype)
+        delta = empty(shape, self.dtype)
+        delta[:, :, self.plan.inputs] = 0
         d_input = np.zeros((*shape[:2], len(self.plan.inputs), self.lanes), self.dtype)
-        d_weight, d_bias = np.empty_like(self.weight), np.empty_like(self.bias)
+        d_weight, d_bias = empty(self.weight.shape, self.dtype), np.empty_like(self.bias)
         self.run = self.run._replace(
             delta=delta.ravel(),
             d_output=self.tiled(d_output),
@@ -247,10 +250,14 @@ class _Job:
             d_input=d_input.ravel(),
         )
         p = self.program.packed
-        if self.lanes == self.n_steps == 1 and not self.wide:
+        fixed = p, self.weight, self.table
+        if self.lanes > 1 or self.n_steps > 1 or self.wide:
+            self.deltas(fixed)
+            self.gradients((p, d_weight, d_bias))
+        elif self.plan.n_synapses < SPLIT:
             self.call(self.kernels.single, (p, self.weight, d_weight, d_bias, self.table), 0)
         else:
-            self.deltas((p, self.weight, self.table))
+            self.call(self.kernels.single_deltas, fixed, 0)
             self.gradients((p, d_weight, d_bias))
         inputs = Signals(d_input, self.n_samples).of()
         return Gradients(d_weight, d_bias, Signals(delta, self.n_samples), inputs)
@@ -258,8 +265,8 @@ class _Job:
     def deltas(self, fixed: tuple) -> None:
         """Fill δ and ∂L/∂x, the last step first."""
         n_out = self.program.n_out
-        self.run = self.run._replace(out_w=np.empty(n_out, self.dtype))
-        marks = np.linspace(0, n_out, self.pieces(8 * n_out) + 1).astype(int).tolist()
+        self.run = self.run._replace(out_w=empty(n_out, self.dtype))
+        marks = np.linspace(0, n_out, self.pieces(2 * n_out) + 1).astype(int).tolist()
         self.share(self.kernels.reorder, fixed[:2], [(0, *m) for m in pairwise(marks)])
         for t in range(self.n_steps, 0, -self.stride):
             first = max(0, t - self.stride)
@@ -272,7 +279,7 @@ class _Job:
 
     def gradients(self, fixed: tuple) -> None:
         """Fill ∂L/∂w and ∂L/∂b: rows are shared out, each sums over all tiles and steps."""
-        rows = self.cut(0, self.n, self.lanes * self.tiles * self.n_steps)
+        rows = self.cut(0, self.n, self.tiles * self.n_steps)
         if self.lanes == 1 and self.n_steps > 1 and self.program.plain:
             width = VECTOR // self.dtype.itemsize
             steps = -(-self.n_steps // width) * width
@@ -295,7 +302,7 @@ class _Job:
     def each_row(self, kernel: Callable, fixed: tuple, t: int, stage: int) -> None:
         """Call a kernel for all rows of a stage, in every tile."""
         first, last = self.program.stages[stage : stage + 2].tolist()
-        cut = self.cut(first, last, self.lanes)
+        cut = self.cut(first, last)
         pieces: list[tuple[int, ...]] = [
             (k, t, stage, *rows) for k in range(self.tiles) for rows in cut
         ]
@@ -316,17 +323,22 @@ class _Job:
         kernel(*fixed, self.run._replace(**room), span, *rest)
         self.rooms.append(room)
 
-    def cut(self, first: int, last: int, cost: int) -> list[tuple[int, int]]:
-        """Cut rows into pieces of about as many synapses; `cost`: of one of them."""
+    def cut(self, first: int, last: int, times: int = 1) -> list[tuple[int, int]]:
+        """Cut rows into pieces of about as many synapses, each visited so many times."""
         indptr = self.plan.indptr[first : last + 1].astype(np.int64)
-        n = min(max(1, last - first), self.pieces(int(indptr[-1] - indptr[0]) * cost))
+        cost = self.cost(int(indptr[-1] - indptr[0])) * times
+        n = min(max(1, last - first), self.pieces(cost))
         marks = np.linspace(indptr[0], indptr[-1], n + 1)[1:-1]
         edges = np.unique([first, *np.searchsorted(indptr, marks) + first, last])
         return list(pairwise(edges.tolist()))
 
+    def cost(self, synapses: int) -> int:
+        """Return nanoseconds, about, for a visit of so many synapses in one tile."""
+        return synapses * (8 + self.lanes) // 8
+
     def pieces(self, cost: int) -> int:
         """Return into how many pieces to cut work: worth their launch, not too long."""
-        return max(1, min(8, cost // WIDE), cost // PATIENCE)
+        return max(1, min(8, 2 * cost // WIDE), cost // PATIENCE)
 
     def tiled(self, values: np.ndarray) -> np.ndarray:
         """Return (T, n, B) values as a flat array of tiles; 0 where there is no sample."""
@@ -344,8 +356,8 @@ def empty_run(dtype: np.dtype) -> Run:
 def new_room(made: Program, n: int, lanes: int, dtype: np.dtype) -> dict[str, np.ndarray]:
     """Return the arrays that a kernel fills and forgets."""
     return {
-        "eps": np.empty(n * lanes, dtype),
-        "slope": np.empty(2 * n * lanes, dtype),
-        "pack": np.empty(made.largest_block * lanes, dtype),
+        "eps": empty(n * lanes, dtype),
+        "slope": empty(2 * n * lanes, dtype),
+        "pack": empty(made.largest_block * lanes, dtype),
         "off": np.empty(lanes, np.int64),
     }

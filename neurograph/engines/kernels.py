@@ -37,7 +37,12 @@ from neurograph.engines.vectors import (
 )
 
 # Error model and rounding of every kernel; see `vectors.FAST`.
-OPTIONS = {"nogil": True, "_nrt": False, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+OPTIONS = {
+    "nogil": True,
+    "_nrt": False,
+    "error_model": "numpy",
+    "fastmath": {"contract", "reassoc", "nsz"},
+}
 INLINE = {**OPTIONS, "inline": "always"}  # in one piece, so that it is optimised once
 
 NONE = 2**32 - 1
@@ -434,7 +439,7 @@ def gradient_rows(p, gw, gb, run, z, lo, hi, more, lanes, width):
     row = at(p, NEURONS) * lanes
     step = z.tiles * row
     first = at(p, HISTORY) * step + z.k * row  # y(0)
-    blocks, gates = at(p, BLOCKS), at(p, GATES)
+    blocks, gates, source = at(p, BLOCKS), at(p, GATES), at(p, SOURCE)
     for j in range(lo, hi):
         d0 = z.k * row + j * lanes
         acc = splat(cast(y, 0), lanes)
@@ -448,8 +453,15 @@ def gradient_rows(p, gw, gb, run, z, lo, hi, more, lanes, width):
             if lanes == 1 and f0 < f1:
                 gradient_run(p, gw, run, z, j, f0, f1, more, width)
         for half in range(2):
-            for e in range(e0 if half == 0 else f1, f0 if half == 0 else e1):
-                x0 = first + get(p, SOURCE, e) * lanes
+            begin, end = (e0, f0) if half == 0 else (f1, e1)
+            if z.steps == 1 and kind != NONE:
+                d, plane = load(delta, d0, lanes), first - kind * step
+                for e in range(begin, end):
+                    x = load(y, plane + at(p, source + e) * lanes, lanes)
+                    collect(gw, e, total(mul(d, x)), more)
+                continue
+            for e in range(begin, end):
+                x0 = first + at(p, source + e) * lanes
                 x0 -= (kind if kind != NONE else get(p, DELAY, e)) * step
                 if kind == NONE and gates and get(p, GATER, e) != NONE:
                     found = gradient_gated(p, y, delta, z, e, d0, y, x0, lanes)
@@ -664,12 +676,12 @@ def outer(p, gw, r0, r1, q, x, run, z, plane, more, lanes, width):
 
 
 @njit(**INLINE)
-def backward_single(p, w, b, gw, gb, run, z, want, learn, rate, trainable_w, trainable_b):
+def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_w, trainable_b):
     """Find δ and all gradients of a run of one step and one sample, slopes being known.
 
     A synapse is visited once, when its target's δ is known: its own gradient, and what its
     source gets. So with `learn` it can be updated on the spot: nobody needs its weight any
-    more (if it is not tied). `want`: ∂L/∂x too. Returns NaN if a number was not finite, else 0.
+    more (if it is not tied). `want`: ∂L/∂x too; without `find` only δ. Returns NaN if a number was not finite, else 0.
     """
     s, y, delta, eps, slope = run.s, run.y, run.delta, run.eps, run.slope
     n = at(p, NEURONS)
@@ -693,13 +705,13 @@ def backward_single(p, w, b, gw, gb, run, z, want, learn, rate, trainable_w, tra
             elif want:
                 put(run.d_input, port, at(eps, j))
             put(delta, j, d)
-            bad += learn_one(b, gb, j, d, learn, step, trainable_b)
+            bad += learn_one(b, gb, j, d, find, learn, step, trainable_b)
             kind, e0, e1 = get(p, KIND, j), at(p, indptr + j), at(p, indptr + j + 1)
             if kind == 0:
                 for e in range(e0, e1):
                     i = at(p, source + e)
                     put(eps, i, at(eps, i) + at(w, e) * d)
-                    bad += learn_one(w, gw, e, d * at(y, now + i), learn, step, trainable_w)
+                    bad += learn_one(w, gw, e, d * at(y, now + i), find, learn, step, trainable_w)
             else:
                 for e in range(e0, e1):
                     late = kind if kind != NONE else get(p, DELAY, e)
@@ -710,21 +722,22 @@ def backward_single(p, w, b, gw, gb, run, z, want, learn, rate, trainable_w, tra
                     if late == 0:
                         i = at(p, source + e)
                         put(eps, i, at(eps, i) + g * at(w, e) * d)
-                    bad += learn_one(w, gw, e, d * g * x, learn, step, trainable_w)
+                    bad += learn_one(w, gw, e, d * g * x, find, learn, step, trainable_w)
             if memories and get(p, MEMORY, j) != NONE:
                 e = get(p, MEMORY, j)
                 g = cast(y, 1)
                 if gates and get(p, GATER, e) != NONE:
                     g = gain_single(p, y, eps, z, e, at(w, e) * at(s, j) * d)
-                bad += learn_one(w, gw, e, d * g * at(s, j), learn, step, trainable_w)
+                bad += learn_one(w, gw, e, d * g * at(s, j), find, learn, step, trainable_w)
     return bad
 
 
 @njit(**INLINE)
-def learn_one(w, gw, e, found, learn, step, trainable):
+def learn_one(w, gw, e, found, find, learn, step, trainable):
     """Write a gradient, and with `learn` go a step downhill; return NaN if that went wrong."""
-    put(gw, e, found)
     bad = cast(w, 0)
+    if find:
+        put(gw, e, found)
     if learn:
         change = step * found
         new = at(w, e) - change
@@ -884,7 +897,7 @@ def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, single, 
             for t in range(n_steps):
                 value += measure(p, run, task, z, t, scale, lanes)
             if single and lanes == 1:
-                bad += backward_single(p, w, b, gw, gb, run, z, False, alone, task.rate,
+                bad += backward_single(p, w, b, gw, gb, run, z, False, True, alone, task.rate,
                                        task.trainable_w, task.trainable_b)  # fmt: skip
             else:
                 backward_steps(p, w, table, run, z, 0, n_steps, single, False, lanes, width)
@@ -950,6 +963,7 @@ class Kernels(NamedTuple):
     backward: Any
     backward_part: Any
     single: Any
+    single_deltas: Any
     reorder: Any
     gradient: Any
     in_time: Any
@@ -975,7 +989,11 @@ def kernels(lanes: int, width: int) -> Kernels:
 
     def single(p, w, gw, gb, table, run, z):
         slopes(p, table, run)
-        backward_single(p, w, gb, gw, gb, run, z, True, False, 0.0, w, w)
+        backward_single(p, w, gb, gw, gb, run, z, True, True, False, 0.0, w, w)
+
+    def single_deltas(p, w, table, run, z):
+        slopes(p, table, run)
+        backward_single(p, w, w, w, w, run, z, True, False, False, 0.0, w, w)
 
     def reorder(p, w, run, z, q0, q1):
         permute(p, w, run, q0, q1)

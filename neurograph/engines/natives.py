@@ -49,7 +49,9 @@ def _exp32(x, real):
     p = ((p * r + real(1 / 120)) * r + real(1 / 24)) * r + real(1 / 6)
     p = ((p * r + real(0.5)) * r + real(1)) * r + real(1)
     # The low bits of z are the power of 2, which goes where a number has its exponent.
-    return p * np.int32((np.float32(z).view(np.int32) << np.int32(23)) + np.int32(127 << 23)).view(np.float32)
+    return p * np.int32((np.float32(z).view(np.int32) << np.int32(23)) + np.int32(127 << 23)).view(
+        np.float32
+    )
 
 
 def _exp64(x, real):
@@ -84,16 +86,18 @@ def logistic(s, real):
 
 
 def tanh(s, real):
-    # Near 0 a rational function (Cephes), which does not cancel there.
-    z = s * s if abs(s) < real(0.625) else real(0)
+    # Near 0 a rational function (Cephes), which does not cancel there. Both are computed and
+    # one is taken: a branch would be slower.
+    z = min(s * s, real(0.4))
     p = (real(-0.964399179425052238628) * z + real(-99.2877231001918586564)) * z
     q = ((z + real(112.811678491632931402)) * z + real(2235.48839060100448583)) * z
     near = (p + real(-1614.68768441708447952)) / (q + real(4844.06305325125486048))
+    near = s + s * z * near
     e = exp(real(-2) * abs(s), real)
     r = real(1) / (real(1) + e)
     far = (real(1) - e) * r
-    y = s + s * z * near if abs(s) < real(0.625) else (far if s > real(0) else -far)
-    return (y if s == s else s), real(4) * e * r * r
+    far = far if s > real(0) else -far
+    return (near if z < real(0.39) else far), real(4) * e * r * r
 
 
 def identity(s, real):
