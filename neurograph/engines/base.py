@@ -141,7 +141,8 @@ class Signals:
         found = self.array[:, :, neurons]
         if found.ndim == 4:
             found = found.swapaxes(1, 2)
-        return found.reshape(*found.shape[:-2], -1)[..., : self.samples]
+        shape = *found.shape[:-2], found.shape[-2] * found.shape[-1]
+        return found.reshape(shape)[..., : self.samples]
 
     def finite(self) -> bool:
         """Whether every number is."""

@@ -13,7 +13,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from neurograph.engines import pool
 from neurograph.engines.arena import empty
 from neurograph.engines.base import (
     Descent,
@@ -26,6 +25,7 @@ from neurograph.engines.base import (
 )
 from neurograph.engines.kernels import LOSSES, Run, Span, Task, kernels
 from neurograph.engines.natives import address
+from neurograph.engines.pool import run_all
 from neurograph.engines.program import Program, program
 from neurograph.errors import ParameterError
 from neurograph.functions import get_activation
@@ -310,7 +310,7 @@ class _Job:
 
     def share(self, kernel: Callable, fixed: tuple, pieces: list[tuple[int, ...]]) -> None:
         """Call a kernel for every piece: a tile, and what follows it among the arguments."""
-        pool.run([partial(self.call, kernel, fixed, *piece) for piece in pieces])
+        run_all([partial(self.call, kernel, fixed, *piece) for piece in pieces])
 
     def call(self, kernel: Callable, fixed: tuple, k: int, *rest: int) -> None:
         """Call a kernel on tile k, with room of its own."""

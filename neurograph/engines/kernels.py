@@ -113,7 +113,7 @@ class Run(NamedTuple):
     slope : (2, N, L)       f'(s), and room
     out_w : (E,)            weights in the order in which they are read backwards
     pack, off : (L, largest block), (L,)    a block's sources, sample by sample
-    x, row : inputs as users gave them, and where the sample of each lane begins; or empty
+    x, row : inputs as users gave them, and which sample is in each lane; or empty
     """
 
     s: Any
@@ -567,7 +567,7 @@ def from_x(p, run, z, t, q):
     if len(run.x) == 0 or column == NONE or get(p, BLOCK_DELAY, q) > 0:
         return False
     for lane in range(z.valid):
-        put(run.off, lane, at(run.row, lane) + t * at(p, N_INPUTS) + column)
+        put(run.off, lane, (at(run.row, lane) * z.steps + t) * at(p, N_INPUTS) + column)
     return True
 
 
@@ -681,7 +681,8 @@ def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_
 
     A synapse is visited once, when its target's δ is known: its own gradient, and what its
     source gets. So with `learn` it can be updated on the spot: nobody needs its weight any
-    more (if it is not tied). `want`: ∂L/∂x too; without `find` only δ. Returns NaN if a number was not finite, else 0.
+    more (if it is not tied). `want`: ∂L/∂x too; without `find` only δ. Returns NaN if a
+    number was not finite, else 0.
     """
     s, y, delta, eps, slope = run.s, run.y, run.delta, run.eps, run.slope
     n = at(p, NEURONS)

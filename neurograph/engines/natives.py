@@ -315,16 +315,19 @@ def _called_back(activation: Activation, dtype: np.dtype) -> tuple[Any, Any]:
     pointer = ctypes.POINTER(number)
     kind = ctypes.CFUNCTYPE(None, pointer, pointer, pointer, ctypes.c_ssize_t)
 
+    def fill(array, f, state, n):
+        filled = np.ctypeslib.as_array(array, (n,))
+        try:
+            filled[:] = f(np.ctypeslib.as_array(state, (n,)).copy())
+        except Exception:  # there is nobody above to catch it: the run names the neuron
+            filled[:] = np.nan
+
     def values(state, output, slope, n):
-        y = np.ctypeslib.as_array(output, (n,))
-        y[:] = np.nan  # what stays if the function raises: the run will name the neuron
-        y[:] = activation.f(np.ctypeslib.as_array(state, (n,)).copy())
+        fill(output, activation.f, state, n)
 
     def both(state, output, slope, n):
-        values(state, output, slope, n)
-        d = np.ctypeslib.as_array(slope, (n,))
-        d[:] = np.nan
-        d[:] = activation.derivative(np.ctypeslib.as_array(state, (n,)).copy())
+        fill(output, activation.f, state, n)
+        fill(slope, activation.derivative, state, n)
 
     return kind(values), kind(both)
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from neurograph.errors import ParameterError
 from neurograph.values import natural
 
-__all__ = ["get_num_threads", "run", "set_num_threads"]
+__all__ = ["get_num_threads", "run_all", "set_num_threads"]
 
 
 def _available() -> int:
@@ -69,7 +69,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def run(pieces: Iterable[Callable[[], None]]) -> None:
+def run_all(pieces: Iterable[Callable[[], None]]) -> None:
     """Call every piece, on all threads, and wait until all are done, whatever happens."""
     pieces = list(pieces)
     if _threads == 1 or len(pieces) == 1:
