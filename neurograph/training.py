@@ -234,7 +234,7 @@ def _rounds(learner: _Learner, n_epochs: int, shuffle: bool) -> Iterator[list[fl
     while epoch < n_epochs:
         n = max(1, min(pace // per_epoch, n_epochs - epoch))
         before = rng.bit_generator.state
-        order = np.concatenate([_order(rng, n_samples, shuffle) for _ in range(n)])
+        order = _orders(rng, n_samples, n, shuffle)
         begins = np.append((np.arange(n)[:, None] * n_samples + begin).ravel(), len(order))
         values = np.zeros((n * per_epoch, 2))
         q = 0
@@ -245,8 +245,8 @@ def _rounds(learner: _Learner, n_epochs: int, shuffle: bool) -> Iterator[list[fl
             pace = _next_pace(last - q, perf_counter() - started)
             if done < last:
                 after, rng.bit_generator.state = rng.bit_generator.state, before
-                for _ in range(done // per_epoch + 1 if epoch or done else 0):
-                    _order(rng, n_samples, shuffle)  # no more is drawn than was learned from
+                # No more is drawn than was learned from, or tried.
+                _orders(rng, n_samples, done // per_epoch + 1 if epoch or done else 0, shuffle)
                 values[done] = learner.step(order[begins[done] : begins[done + 1]])
                 rng.bit_generator.state, done = after, done + 1  # it went well after all
             q = done
@@ -255,9 +255,11 @@ def _rounds(learner: _Learner, n_epochs: int, shuffle: bool) -> Iterator[list[fl
         epoch += n
 
 
-def _order(rng: np.random.Generator, n: int, shuffle: bool) -> np.ndarray:
-    """Return the samples of an epoch in the order of learning."""
-    return rng.permutation(n) if shuffle else np.arange(n)
+def _orders(rng: np.random.Generator, n: int, n_epochs: int, shuffle: bool) -> np.ndarray:
+    """Return the samples of some epochs in the order of learning."""
+    if not shuffle:
+        return np.tile(np.arange(n), n_epochs)
+    return np.array([rng.permutation(n) for _ in range(n_epochs)], int).ravel()
 
 
 ROUND = 0.04  # seconds of learning before Python is asked for Ctrl-C and progress

@@ -612,7 +612,8 @@ def test_signals_are_what_was_split(shape, lanes):
     assert np.array_equal(signals[1:].of(), values[1:])
 
 
-def test_kernels_carry_the_digest_of_all_their_code():
-    names = {kernel.__name__ for kernel in kernels.kernels(1, 4)} if PLAIN else set()
-    assert not names or names == set(kernels.Kernels._fields)
+@slow_in_python
+def test_kernels_are_kept_under_the_digest_of_all_their_code():
     assert len(kernels._digest()) == 16
+    for kernel in kernels.kernels(1, 4):
+        assert kernels._digest() in kernel.py_func.__qualname__

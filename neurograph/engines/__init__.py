@@ -11,7 +11,7 @@ from neurograph.errors import ParameterError, suggest
 __all__ = ["ENGINES", "Engine", "get_engine"]
 
 ENGINES = ("walker", "compiled")
-SMALL = 10_000  # synapse-steps that the walker does before a kernel would be loaded
+SMALL = 30_000  # synapse-steps, about a second of the walker: less than loading kernels at first
 
 
 def get_engine(name: str | Engine, work: int = 0) -> Engine:

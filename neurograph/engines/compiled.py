@@ -174,9 +174,8 @@ def _loop(
     )
     found = kernels(lanes, VECTOR // dtype.itemsize)
     fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), run, task
-    if n_steps == 1:
-        return lambda q0, q1: found.learn(*fixed, q0, q1, values.ravel())
-    return lambda q0, q1: found.learn_steps(*fixed, n_steps, q0, q1, values.ravel())
+    kernel = found.learn_single if lanes == n_steps == 1 else found.learn
+    return lambda q0, q1: kernel(*fixed, n_steps, q0, q1, values.ravel())
 
 
 def supported(dtype: np.dtype) -> np.dtype:
@@ -271,7 +270,7 @@ class _Job:
         for t in range(self.n_steps, 0, -self.stride):
             first = max(0, t - self.stride)
             if not self.wide:
-                self.each_tile(self.kernels.backward, fixed, first, t)
+                self.each_tile(self.kernels.backward, fixed, first, t, True)
                 continue
             for u in range(t - 1, first - 1, -1):
                 for stage in reversed(range(len(self.program.stages) - 1)):

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from numba import literally, njit
@@ -43,7 +43,8 @@ OPTIONS = {
     "error_model": "numpy",
     "fastmath": {"contract", "reassoc", "nsz"},
 }
-INLINE = {**OPTIONS, "inline": "always"}  # in one piece, so that it is optimised once
+INLINE = {**OPTIONS, "inline": "always"}  # by numba, before types: a kernel is optimised once
+HELPER = {**OPTIONS, "forceinline": True}  # by LLVM: small, and called from several places
 
 NONE = 2**32 - 1
 
@@ -144,18 +145,20 @@ class Span(NamedTuple):
 # ---------------------------------------------------------------- sums over synapses
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def gather(p, w, x, plane, e0, e1, acc, lanes):
     """Add Σ w_e x_source(e) over synapses e0:e1, which all read one step, to `acc`."""
+    lanes = literally(lanes)
     source = at(p, SOURCE)
     for e in range(e0, e1):
         acc = mad(splat(at(w, e), lanes), load(x, plane + at(p, source + e) * lanes, lanes), acc)
     return acc
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def dot(a, a0, x, x0, n, width):
     """Return Σ a[a0 + i] x[x0 + i] over n neighbours."""
+    width = literally(width)
     acc = splat(cast(a, 0), width)
     whole = n - n % width
     for i in range(0, whole, width):
@@ -166,9 +169,10 @@ def dot(a, a0, x, x0, n, width):
     return result
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def axpy(c, a, a0, x, x0, n, width):
     """Add c a[a0 + i] to x[x0 + i] for n neighbours."""
+    width = literally(width)
     many = splat(c, width)
     whole = n - n % width
     for i in range(0, whole, width):
@@ -177,9 +181,10 @@ def axpy(c, a, a0, x, x0, n, width):
         put(x, x0 + i, at(x, x0 + i) + c * at(a, a0 + i))
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def gain(p, y, e, t, plane, z, lanes):
     """Return γ_e(t), equation (1), for a gated synapse; `plane` is where y(t) begins."""
+    lanes = literally(lanes)
     late = get(p, LATE, e)
     if z.since + t < late:
         return splat(cast(y, 1), lanes)
@@ -280,10 +285,10 @@ def forward_steps(p, w, b, table, run, z, t0, t1, kept, lanes, width):
 
 
 @njit(**INLINE)
-def backward_rows(p, w, table, run, z, t, stage, lo, hi, kept, want, lanes, width):
+def backward_rows(p, w, table, run, z, t, stage, lo, hi, want, lanes, width):
     """Fill δ(t) of rows lo:hi of a stage, equations (5) and (6), from what their neurons reach.
 
-    `kept`: the slopes are known; `want`: ∂L/∂x too.
+    `want`: ∂L/∂x too.
     """
     s, y, delta, slope = run.s, run.y, run.delta, run.slope
     n = at(p, NEURONS)
@@ -297,7 +302,7 @@ def backward_rows(p, w, table, run, z, t, stage, lo, hi, kept, want, lanes, widt
         j0, j1 = max(lo, get(p, RUN, r)), min(hi, get(p, RUN, r + 1))
         if j0 >= j1 or (code == NONE and not want):
             continue
-        if code != NONE and not kept:
+        if code != NONE:
             call(at(table, 2 * code + 1), s, here + step + j0 * lanes, slope, row + j0 * lanes,
                  slope, j0 * lanes, (j1 - j0) * lanes)  # fmt: skip
         for j in range(j0, j1):
@@ -376,7 +381,7 @@ def gated(p, w, s, y, delta, j, t, z, lanes):
 
 
 @njit(**INLINE)
-def backward_steps(p, w, table, run, z, t0, t1, kept, want, lanes, width):
+def backward_steps(p, w, table, run, z, t0, t1, want, lanes, width):
     """Run steps t1-1 … t0 backwards, all stages."""
     n, n_stages = at(p, NEURONS), at(p, STAGES)
     for t in range(t1 - 1, t0 - 1, -1):
@@ -386,7 +391,7 @@ def backward_steps(p, w, table, run, z, t0, t1, kept, want, lanes, width):
         # First what blocks with a delay send, from later steps; then stage by stage.
         for turn in range(2 * n_stages - 1 if at(p, BLOCKS) else n_stages - 1, -1, -1):
             if turn < n_stages:
-                backward_rows(p, w, table, run, z, t, turn, 0, n, kept, want, lanes, width)
+                backward_rows(p, w, table, run, z, t, turn, 0, n, want, lanes, width)
             if at(p, BLOCKS):
                 push(p, w, run, z, t, turn % n_stages, turn >= n_stages, want, lanes, width)
 
@@ -417,13 +422,6 @@ def push(p, w, run, z, t, stage, delayed, want, lanes, width):
             for lane in range(z.valid):
                 o = (i0 + i) * lanes + lane
                 put(run.eps, o, at(run.eps, o) + at(run.pack, lane * size + i))
-
-
-@njit(**INLINE)
-def permute(p, w, run, q0, q1):
-    """Copy weights into the order in which `backward_rows` streams them."""
-    for q in range(q0, q1):
-        put(run.out_w, q, at(w, get(p, OUT_SYNAPSE, q)))
 
 
 # ---------------------------------------------------------------- gradients
@@ -480,7 +478,7 @@ def gradient_rows(p, gw, gb, run, z, lo, hi, more, lanes, width):
         gradient_blocks(p, gw, run, z, lo, hi, more, lanes, width)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def collect(g, i, found, more):
     """Write a sum, or add it to what is there."""
     put(g, i, found + at(g, i) if more else found)
@@ -749,7 +747,7 @@ def learn_one(w, gw, e, found, find, learn, step, trainable):
     return bad
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def slopes(p, table, run):
     """Fill `slope` for a run of one step and one sample."""
     n = at(p, NEURONS)
@@ -760,7 +758,7 @@ def slopes(p, table, run):
                  get(p, RUN, r + 1) - j)  # fmt: skip
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def gain_single(p, y, eps, z, e, send):
     """Return γ_e, and send its gater what it gets, if it acted in this step."""
     late, k = get(p, LATE, e), get(p, GATER, e)
@@ -867,53 +865,6 @@ def count_asked(p, task, first, last, n_steps):
 
 
 @njit(**INLINE)
-def descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, single, lanes, width):
-    """Learn batches q0:q1 by plain gradient descent, each: gradients first, then the update.
-
-    Returns the first batch that did not go well (a number is not finite, a loss has no value),
-    with everything as that batch has left it, or q1. values[q] are loss and pairs asked.
-    `single`: sequences are of one step.
-    """
-    n = at(p, NEURONS)
-    row = n * lanes
-    needed = get(p, OUT_INDPTR, n - at(p, LEAD))
-    alone = 1 if single and lanes == 1 and not at(p, TIES) else 0  # updated on the spot
-    for q in range(q0, q1):
-        first, last = at(task.begin, q), at(task.begin, q + 1)
-        asked = count_asked(p, task, first, last, n_steps)
-        scale = 1 / max(1, asked)
-        if lanes > 1 or not single:
-            permute(p, w, run, 0, needed)
-        value, bad = 0.0, 0.0
-        for tile in range(first, last, lanes):
-            z = Span(0, 1, n_steps, min(lanes, last - tile), 0)
-            for lane in range(lanes):
-                put(run.row, lane, at(task.order, min(tile + lane, last - 1)))
-            if at(p, READS_INPUTS) or lanes == 1:
-                fill_inputs(p, run, task, n_steps, lanes)
-            forward_steps(p, w, b, table, run, z, 0, n_steps, single, lanes, width)
-            if lanes > 1 or not single:
-                for i in range(row, (1 + n_steps) * row):
-                    bad += abs(at(run.s, i) - at(run.s, i))  # NaN unless it is finite
-            for t in range(n_steps):
-                value += measure(p, run, task, z, t, scale, lanes)
-            if single and lanes == 1:
-                bad += backward_single(p, w, b, gw, gb, run, z, False, True, alone, task.rate,
-                                       task.trainable_w, task.trainable_b)  # fmt: skip
-            else:
-                backward_steps(p, w, table, run, z, 0, n_steps, single, False, lanes, width)
-                gradient_rows(p, gw, gb, run, z, 0, n, tile > first, lanes, width)
-        if not alone:
-            share(p, gw)
-            bad += update(w, gw, task.trainable_w, task.rate)
-            bad += update(b, gb, task.trainable_b, task.rate)
-        put(values, 2 * q, value), put(values, 2 * q + 1, asked)
-        if not bad + value < math.inf:
-            return q
-    return q1
-
-
-@njit(**INLINE)
 def fill_inputs(p, run, task, n_steps, lanes):
     """Copy the inputs of the samples in `run.row` into y."""
     n_in, n = at(p, N_INPUTS), at(p, NEURONS)
@@ -925,7 +876,7 @@ def fill_inputs(p, run, task, n_steps, lanes):
                 put(run.y, now + get(p, INPUT, c) * lanes + lane, at(task.x, x0 + c))
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def share(p, gw):
     """Give each tied synapse the sum over its group."""
     for group in range(at(p, TIES)):
@@ -937,7 +888,7 @@ def share(p, gw):
             put(gw, get(p, TIE, q), found)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def update(w, g, trainable, rate):
     """Go a step downhill; return NaN if a number was not finite, else 0."""
     step, bad = cast(w, rate), cast(w, 0)
@@ -954,71 +905,147 @@ def update(w, g, trainable, rate):
 
 
 # ---------------------------------------------------------------- what is called from Python
+# Plain functions; `kernels` compiles them for given LANES and WIDTH, and links them to each other.
+
+LANES, WIDTH = 1, 4
+
+
+def forward(p, w, b, table, run, z, t0, t1):
+    """Run steps t0:t1 of a tile."""
+    forward_steps(p, w, b, table, run, z, t0, t1, 0, LANES, WIDTH)
+
+
+def forward_part(p, w, b, table, run, z, t, stage, lo, hi):
+    """Run rows lo:hi of a stage of a tile at step t."""
+    forward_rows(p, w, b, table, run, z, t, stage, lo, hi, 0, LANES, WIDTH)
+
+
+def backward(p, w, table, run, z, t0, t1, want):
+    """Run steps t1-1 … t0 of a tile backwards; `want`: ∂L/∂x too."""
+    backward_steps(p, w, table, run, z, t0, t1, want, LANES, WIDTH)
+
+
+def backward_part(p, w, table, run, z, t, stage, lo, hi):
+    """Run rows lo:hi of a stage of a tile backwards at step t."""
+    backward_rows(p, w, table, run, z, t, stage, lo, hi, True, LANES, WIDTH)
+
+
+def reorder(p, w, run, z, q0, q1):
+    """Copy weights q0:q1 into the order in which a backward pass streams them."""
+    for q in range(q0, q1):
+        put(run.out_w, q, at(w, get(p, OUT_SYNAPSE, q)))
+
+
+def gradient(p, gw, gb, run, z, lo, hi, more):
+    """Find the gradients of rows lo:hi from a tile, or add them to those of others."""
+    gradient_rows(p, gw, gb, run, z, lo, hi, more, LANES, WIDTH)
+
+
+def in_time(p, gw, gb, run, z, lo, hi, steps):
+    """Find the gradients of rows lo:hi of one sample, whose steps lie side by side."""
+    gradient_in_time(p, gw, gb, run, lo, hi, steps, WIDTH)
+
+
+def single(p, w, gw, gb, table, run, z):
+    """Find δ and gradients of one step of one sample."""
+    slopes(p, table, run)
+    backward_single(p, w, gb, gw, gb, run, z, True, True, False, 0.0, w, w)
+
+
+def single_deltas(p, w, table, run, z):
+    """Find δ of one step of one sample."""
+    slopes(p, table, run)
+    backward_single(p, w, w, w, w, run, z, True, False, False, 0.0, w, w)
+
+
+def learn_single(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
+    """As `learn`, sample by sample, each of one step."""
+    z = Span(0, 1, 1, 1, 0)
+    alone = not at(p, TIES)  # updated on the spot
+    for q in range(q0, q1):
+        put(run.row, 0, at(task.order, at(task.begin, q)))
+        asked = count_asked(p, task, at(task.begin, q), at(task.begin, q + 1), 1)
+        fill_inputs(p, run, task, 1, 1)
+        forward_steps(p, w, b, table, run, z, 0, 1, 1, 1, WIDTH)
+        value = measure(p, run, task, z, 0, 1.0, 1)
+        bad = backward_single(p, w, b, gw, gb, run, z, False, True, alone, task.rate,
+                              task.trainable_w, task.trainable_b)  # fmt: skip
+        if not alone:
+            share(p, gw)
+            bad += update(w, gw, task.trainable_w, task.rate)
+            bad += update(b, gb, task.trainable_b, task.rate)
+        put(values, 2 * q, value), put(values, 2 * q + 1, asked)
+        if not bad + value < math.inf:
+            return q
+    return q1
+
+
+def learn(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
+    """Learn batches q0:q1 by plain gradient descent, each: gradients first, then the update.
+
+    Returns the first batch that did not go well (a number is not finite, a loss has no value),
+    with everything as that batch has left it, or q1. values[q] are loss and pairs asked.
+    """
+    n = at(p, NEURONS)
+    row = n * LANES
+    needed = get(p, OUT_INDPTR, n - at(p, LEAD))
+    for q in range(q0, q1):
+        first, last = at(task.begin, q), at(task.begin, q + 1)
+        asked = count_asked(p, task, first, last, n_steps)
+        value, bad = 0.0, 0.0
+        for tile in range(first, last, LANES):
+            z = Span(0, 1, n_steps, min(LANES, last - tile), 0)
+            if tile == first:
+                reorder(p, w, run, z, 0, needed)
+            for lane in range(LANES):
+                put(run.row, lane, at(task.order, min(tile + lane, last - 1)))
+            if at(p, READS_INPUTS) or LANES == 1:
+                fill_inputs(p, run, task, n_steps, LANES)
+            forward(p, w, b, table, run, z, 0, n_steps)
+            for i in range(row, (1 + n_steps) * row):
+                bad += abs(at(run.s, i) - at(run.s, i))  # NaN unless it is finite
+            for t in range(n_steps):
+                value += measure(p, run, task, z, t, 1 / max(1, asked), LANES)
+            backward(p, w, table, run, z, 0, n_steps, False)
+            gradient(p, gw, gb, run, z, 0, n, tile > first)
+        share(p, gw)
+        bad += update(w, gw, task.trainable_w, task.rate)
+        bad += update(b, gb, task.trainable_b, task.rate)
+        put(values, 2 * q, value), put(values, 2 * q + 1, asked)
+        if not bad + value < math.inf:
+            return q
+    return q1
 
 
 class Kernels(NamedTuple):
-    """The kernels for one number of lanes and one width."""
+    """The functions above, compiled for one number of lanes and one width."""
 
     forward: Any
     forward_part: Any
     backward: Any
     backward_part: Any
-    single: Any
-    single_deltas: Any
     reorder: Any
     gradient: Any
     in_time: Any
+    single: Any
+    single_deltas: Any
+    learn_single: Any
     learn: Any
-    learn_steps: Any
 
 
 @cache
 def kernels(lanes: int, width: int) -> Kernels:
-    """Return the kernels for tiles of `lanes` samples and vectors of `width` numbers."""
+    """Return the kernels for tiles of `lanes` samples and vectors of `width` numbers.
 
-    def forward(p, w, b, table, run, z, t0, t1):
-        forward_steps(p, w, b, table, run, z, t0, t1, 0, lanes, width)
-
-    def forward_part(p, w, b, table, run, z, t, stage, lo, hi):
-        forward_rows(p, w, b, table, run, z, t, stage, lo, hi, 0, lanes, width)
-
-    def backward(p, w, table, run, z, t0, t1):
-        backward_steps(p, w, table, run, z, t0, t1, 0, True, lanes, width)
-
-    def backward_part(p, w, table, run, z, t, stage, lo, hi):
-        backward_rows(p, w, table, run, z, t, stage, lo, hi, 0, True, lanes, width)
-
-    def single(p, w, gw, gb, table, run, z):
-        slopes(p, table, run)
-        backward_single(p, w, gb, gw, gb, run, z, True, True, False, 0.0, w, w)
-
-    def single_deltas(p, w, table, run, z):
-        slopes(p, table, run)
-        backward_single(p, w, w, w, w, run, z, True, False, False, 0.0, w, w)
-
-    def reorder(p, w, run, z, q0, q1):
-        permute(p, w, run, q0, q1)
-
-    def gradient(p, gw, gb, run, z, lo, hi, more):
-        gradient_rows(p, gw, gb, run, z, lo, hi, more, lanes, width)
-
-    def in_time(p, gw, gb, run, z, lo, hi, steps):
-        gradient_in_time(p, gw, gb, run, lo, hi, steps, width)
-
-    def learn(p, w, b, gw, gb, table, run, task, q0, q1, values):
-        return descend(p, w, b, gw, gb, table, run, task, 1, q0, q1, values, 1, lanes, width)
-
-    def learn_steps(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
-        return descend(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values, 0, lanes, width)
-
-    made = {name: _cached(kernel) for name, kernel in locals().items() if name in Kernels._fields}
-    return Kernels(**made)
-
-
-def _cached(kernel: Callable) -> Callable:
-    """Return a kernel that numba keeps on disk under the digest of all code that is in it."""
-    kernel.__qualname__ = f"{kernel.__name__}_{_digest()}"
-    return njit(cache=True, **OPTIONS)(kernel)
+    Numba keeps them on disk under a name that tells both, and the digest of all code that is
+    in them.
+    """
+    made: dict[str, Any] = {"LANES": lanes, "WIDTH": width}
+    for name in Kernels._fields:
+        kernel = FunctionType(globals()[name].__code__, {**globals(), **made}, name)
+        kernel.__qualname__ = f"{name}_{lanes}_{width}_{_digest()}"
+        made[name] = njit(cache=True, **OPTIONS)(kernel)
+    return Kernels(*(made[name] for name in Kernels._fields))
 
 
 @cache
