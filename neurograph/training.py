@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from time import perf_counter
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,12 @@ class _Learner:
             found = self.engine.descent(chosen, Parameters.of(self.graph), gradients, lesson)
         return found or self.singly
 
+    def first_pace(self) -> int:
+        """Return how many batches to learn at first: a moment's work of a kernel."""
+        if isinstance(self.descent(), MethodType):  # one by one
+            return 1
+        return max(1, 2**17 // (work(plan(self.graph), self.batch) * self.batch_size))
+
     @cached_property
     def inputs(self) -> np.ndarray:
         """Inputs sample by sample, (B, T, n_in)."""
@@ -230,7 +237,7 @@ def _rounds(learner: _Learner, n_epochs: int, shuffle: bool) -> Iterator[list[fl
     n_samples, rng = len(learner.targets), learner.graph.rng
     per_epoch = -(-n_samples // learner.batch_size)
     begin = np.arange(per_epoch) * learner.batch_size
-    epoch, pace = 0, 1
+    epoch, pace = 0, learner.first_pace()
     while epoch < n_epochs:
         n = max(1, min(pace // per_epoch, n_epochs - epoch))
         before = rng.bit_generator.state

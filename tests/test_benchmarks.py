@@ -104,7 +104,7 @@ def test_forward_backward_is_that_of_one_step_by_hand():
     given = plan_of(graph), graph.weight, graph.bias, X, d, before[:, None]
     found = forward_backward(*given)
     s = graph.bias + np.bincount(graph.target, graph.weight * before[graph.source], 30)
-    np.testing.assert_allclose(found.y[0, 5:, 0], np.tanh(s)[5:], rtol=1e-5)
+    np.testing.assert_allclose(found.y.of()[0, 5:, 0], np.tanh(s)[5:], rtol=1e-5)
     delta = np.zeros(30)
     delta[-5:] = d[0, :, 0] * (1 - np.tanh(s[-5:]) ** 2)
     by_hand = delta[graph.target] * before[graph.source]

@@ -37,9 +37,9 @@ class _Arena:
                 self.idle -= size
         if block is None:
             block = np.empty(size, np.uint8)
-        lease = (ctypes.c_char * size).from_buffer(block)  # a thing that tells when it goes
+        lease = (ctypes.c_char * size).from_buffer(block.data)  # tells when it goes
         weakref.finalize(lease, self.give_back, block).atexit = False
-        return np.frombuffer(lease, np.uint8)
+        return np.frombuffer(memoryview(lease), np.uint8)
 
     def give_back(self, block: np.ndarray) -> None:
         """Keep a block for the next one who asks, if not too much lies idle."""

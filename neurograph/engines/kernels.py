@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from numba import literally, njit
+from numba import config, literally, njit
 
 from neurograph.engines.vectors import (
     add,
@@ -196,8 +196,8 @@ def gain(p, y, e, t, plane, z, lanes):
 
 
 @njit(**INLINE)
-def forward_rows(p, w, b, table, run, z, t, stage, lo, hi, kept, lanes, width):
-    """Fill rows lo:hi of a stage at step t, equations (1)-(3); `kept` keeps the slopes, too."""
+def forward_rows(p, w, b, table, run, z, t, stage, lo, hi, lanes, width):
+    """Fill rows lo:hi of a stage at step t, equations (1)-(3)."""
     s, y = run.s, run.y
     row = at(p, NEURONS) * lanes
     step = z.tiles * row
@@ -238,7 +238,7 @@ def forward_rows(p, w, b, table, run, z, t, stage, lo, hi, kept, lanes, width):
                         term = mul(term, gain(p, y, e, t, now, z, lanes))
                     acc = add(acc, term)
             store(s, here + j * lanes, acc)
-        call(at(table, 2 * code + kept), s, here + j0 * lanes, y, now + j0 * lanes, run.slope,
+        call(at(table, 2 * code), s, here + j0 * lanes, y, now + j0 * lanes, run.slope,
              j0 * lanes, (j1 - j0) * lanes)  # fmt: skip
 
 
@@ -273,12 +273,12 @@ def forward_blocks(p, w, run, z, t, stage, lo, hi, now, here, lanes, width):
 
 
 @njit(**INLINE)
-def forward_steps(p, w, b, table, run, z, t0, t1, kept, lanes, width):
+def forward_steps(p, w, b, table, run, z, t0, t1, lanes, width):
     """Run steps t0:t1, all stages."""
     n = at(p, NEURONS)
     for t in range(t0, t1):
         for stage in range(at(p, STAGES)):
-            forward_rows(p, w, b, table, run, z, t, stage, 0, n, kept, lanes, width)
+            forward_rows(p, w, b, table, run, z, t, stage, 0, n, lanes, width)
 
 
 # ---------------------------------------------------------------- backward
@@ -674,13 +674,53 @@ def outer(p, gw, r0, r1, q, x, run, z, plane, more, lanes, width):
 
 
 @njit(**INLINE)
+def forward_single(p, w, b, table, run, z):
+    """Run one step of one sample, equations (1)-(3); keep the slopes."""
+    s, y = run.s, run.y
+    n, now = at(p, NEURONS), at(p, HISTORY) * at(p, NEURONS)
+    gates, memories, indptr, source = at(p, GATES), at(p, MEMORIES), at(p, INDPTR), at(p, SOURCE)
+    for r in range(get(p, RUN_INDPTR, at(p, STAGES))):
+        code, j0, j1 = get(p, CODE, r), get(p, RUN, r), get(p, RUN, r + 1)
+        if code == NONE:
+            continue  # (4)
+        for j in range(j0, j1):
+            acc, kind = at(b, j), get(p, KIND, j)
+            if kind == NONE:
+                acc += total(mixed(p, w, y, j, 0, now, z, 1))
+            else:
+                plane = now - kind * n
+                for e in range(at(p, indptr + j), at(p, indptr + j + 1)):
+                    acc += at(w, e) * at(y, plane + at(p, source + e))
+            if memories and get(p, MEMORY, j) != NONE:
+                e = get(p, MEMORY, j)
+                g = cast(y, 1)
+                if gates and get(p, GATER, e) != NONE:
+                    g = total(gain(p, y, e, 0, now, z, 1))
+                acc += g * at(w, e) * at(s, j)
+            put(s, n + j, acc)
+        call(at(table, 2 * code + 1), s, n + j0, y, now + j0, run.slope, j0, j1 - j0)
+
+
+@njit(**INLINE)
+def clear_inputs(p, gw, gb, delta):
+    """Set δ and gradients of input neurons, and of synapses that end there, to 0."""
+    for c in range(at(p, N_INPUTS)):
+        j = get(p, INPUT, c)
+        put(delta, j, cast(gb, 0)), put(gb, j, cast(gb, 0))
+        for e in range(get(p, INDPTR, j), get(p, INDPTR, j + 1)):
+            put(gw, e, cast(gb, 0))
+        if at(p, MEMORIES) and get(p, MEMORY, j) != NONE:
+            put(gw, get(p, MEMORY, j), cast(gb, 0))
+
+
+@njit(**INLINE)
 def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_w, trainable_b):
     """Find δ and all gradients of a run of one step and one sample, slopes being known.
 
     A synapse is visited once, when its target's δ is known: its own gradient, and what its
-    source gets. So with `learn` it can be updated on the spot: nobody needs its weight any
-    more (if it is not tied). `want`: ∂L/∂x too; without `find` only δ. Returns NaN if a
-    number was not finite, else 0.
+    source gets; so with `learn` it can be updated on the spot, for nobody needs its weight any
+    more (if it is not tied). `clear_inputs` comes first, once. `want`: ∂L/∂x too; without
+    `find` only δ. Returns NaN if a number was not finite, else 0.
     """
     s, y, delta, eps, slope = run.s, run.y, run.delta, run.eps, run.slope
     n = at(p, NEURONS)
@@ -692,17 +732,14 @@ def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_
     for o in range(at(p, N_OUTPUTS)):
         put(eps, get(p, OUTPUT, o), at(run.d_output, o))
     for r in range(get(p, RUN_INDPTR, at(p, STAGES)) - 1, -1, -1):
-        code = get(p, CODE, r)
+        if get(p, CODE, r) == NONE:
+            continue
         for j in range(get(p, RUN, r + 1) - 1, get(p, RUN, r) - 1, -1):
             port = get(p, PORT, j)
-            d = cast(y, 0)
-            if code != NONE:
-                bad += abs(at(s, n + j) - at(s, n + j))
-                d = at(eps, j) * at(slope, j)
-                if port != NONE:
-                    d += at(run.d_state, port)
-            elif want:
-                put(run.d_input, port, at(eps, j))
+            bad += abs(at(s, n + j) - at(s, n + j))
+            d = at(eps, j) * at(slope, j)
+            if port != NONE:
+                d += at(run.d_state, port)
             put(delta, j, d)
             bad += learn_one(b, gb, j, d, find, learn, step, trainable_b)
             kind, e0, e1 = get(p, KIND, j), at(p, indptr + j), at(p, indptr + j + 1)
@@ -728,6 +765,9 @@ def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_
                 if gates and get(p, GATER, e) != NONE:
                     g = gain_single(p, y, eps, z, e, at(w, e) * at(s, j) * d)
                 bad += learn_one(w, gw, e, d * g * at(s, j), find, learn, step, trainable_w)
+    if want:
+        for c in range(at(p, N_INPUTS)):
+            put(run.d_input, c, at(eps, get(p, INPUT, c)))
     return bad
 
 
@@ -912,12 +952,12 @@ LANES, WIDTH = 1, 4
 
 def forward(p, w, b, table, run, z, t0, t1):
     """Run steps t0:t1 of a tile."""
-    forward_steps(p, w, b, table, run, z, t0, t1, 0, LANES, WIDTH)
+    forward_steps(p, w, b, table, run, z, t0, t1, LANES, WIDTH)
 
 
 def forward_part(p, w, b, table, run, z, t, stage, lo, hi):
     """Run rows lo:hi of a stage of a tile at step t."""
-    forward_rows(p, w, b, table, run, z, t, stage, lo, hi, 0, LANES, WIDTH)
+    forward_rows(p, w, b, table, run, z, t, stage, lo, hi, LANES, WIDTH)
 
 
 def backward(p, w, table, run, z, t0, t1, want):
@@ -949,6 +989,7 @@ def in_time(p, gw, gb, run, z, lo, hi, steps):
 def single(p, w, gw, gb, table, run, z):
     """Find δ and gradients of one step of one sample."""
     slopes(p, table, run)
+    clear_inputs(p, gw, gb, run.delta)
     backward_single(p, w, gb, gw, gb, run, z, True, True, False, 0.0, w, w)
 
 
@@ -961,12 +1002,13 @@ def single_deltas(p, w, table, run, z):
 def learn_single(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
     """As `learn`, sample by sample, each of one step."""
     z = Span(0, 1, 1, 1, 0)
+    clear_inputs(p, gw, gb, run.delta)
     alone = not at(p, TIES)  # updated on the spot
     for q in range(q0, q1):
         put(run.row, 0, at(task.order, at(task.begin, q)))
         asked = count_asked(p, task, at(task.begin, q), at(task.begin, q + 1), 1)
         fill_inputs(p, run, task, 1, 1)
-        forward_steps(p, w, b, table, run, z, 0, 1, 1, 1, WIDTH)
+        forward_single(p, w, b, table, run, z)
         value = measure(p, run, task, z, 0, 1.0, 1)
         bad = backward_single(p, w, b, gw, gb, run, z, False, True, alone, task.rate,
                               task.trainable_w, task.trainable_b)  # fmt: skip
@@ -1052,4 +1094,5 @@ def kernels(lanes: int, width: int) -> Kernels:
 def _digest() -> str:
     here = Path(__file__)
     source = here.read_bytes() + here.with_name("vectors.py").read_bytes()
+    source += str(config.BOUNDSCHECK).encode()  # which numba does not keep apart
     return hashlib.sha256(source).hexdigest()[:16]
