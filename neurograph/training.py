@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
 from time import perf_counter
 from types import MethodType
@@ -149,7 +148,7 @@ def rounds(
 
 def work(plan: Plan, batch: Batch) -> int:
     """Return the visits of the walker in one run: synapses and neurons times steps."""
-    return (plan.n_synapses + plan.n_memories + plan.n_neurons) * len(batch.x)
+    return (plan.n_synapses + plan.n_memories + plan.n_neurons) * batch.steps
 
 
 @dataclass
@@ -179,7 +178,7 @@ class _Learner:
             tables = [table for table, _ in _learned(self.graph)]
             trainable = [t.array("trainable") if "trainable" in t.arrays else None for t in tables]
             lesson = Lesson(
-                self.inputs,
+                self.batch.samples,
                 self.targets,
                 self.batch_size,
                 self.loss.name,
@@ -197,11 +196,6 @@ class _Learner:
             return 1
         return max(1, 2**17 // (work(plan(self.graph), self.batch) * self.batch_size))
 
-    @cached_property
-    def inputs(self) -> np.ndarray:
-        """Inputs sample by sample, (B, T, n_in)."""
-        return np.ascontiguousarray(self.batch.x.transpose(2, 0, 1))
-
     def singly(self, order: np.ndarray, begin: np.ndarray, values: np.ndarray) -> int:
         """Learn batches one by one; see `Descent`."""
         for q, (first, last) in enumerate(pairwise(begin.tolist())):
@@ -217,7 +211,7 @@ class _Learner:
         After an error everything is as it was, and the error says what is wrong.
         """
         graph = self.graph
-        part = Batch(np.ascontiguousarray(self.batch.x[:, :, samples]), self.batch.shape)
+        part = Batch(self.batch.samples[samples], self.batch.shape)
         recording = record(self.engine, graph, plan(graph), part, None)
         columns = [table.array("grad") for table, _ in _learned(graph)]
         before = [column.copy() for column in columns]

@@ -242,8 +242,18 @@ class Engine(ABC):
 class Batch(NamedTuple):
     """Inputs as an engine wants them, and the shape in which users gave them."""
 
-    x: np.ndarray  # (T, n_in, B)
+    samples: np.ndarray  # (B, T, n_in)
     shape: tuple[int, ...]  # of the leading axes that users see: (), (B,) or (B, T)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps T."""
+        return self.samples.shape[1]
+
+    @property
+    def x(self) -> np.ndarray:
+        """Inputs as an engine takes them, (T, n_in, B)."""
+        return np.ascontiguousarray(self.samples.transpose(1, 2, 0))
 
     @classmethod
     def of(cls, X: object, plan: Plan, dtype: np.dtype) -> Batch:
@@ -270,7 +280,7 @@ class Batch(NamedTuple):
                 f"X holds {full[b, t, i]} for input {plan.name(plan.inputs[i])!r}"
                 f" at step {t} of sample {b}; inputs must be finite numbers"
             )
-        return cls(np.ascontiguousarray(full.transpose(1, 2, 0)), shape)
+        return cls(np.ascontiguousarray(full), shape)
 
 
 def real_array(name: str, value: object, dtype: np.dtype) -> np.ndarray:
@@ -280,7 +290,7 @@ def real_array(name: str, value: object, dtype: np.dtype) -> np.ndarray:
         if array.dtype.kind not in "biufO":
             raise TypeError(f"dtype {array.dtype}")
         with np.errstate(over="ignore"):  # too large for float32: inf, which callers refuse
-            return array.astype(dtype)
+            return array.astype(dtype, copy=False)
     except (TypeError, ValueError, OverflowError) as error:
         raise ParameterError(f"{name} must be an array of real numbers: {error}") from None
 
@@ -374,7 +384,7 @@ def record(
     engine: Engine, graph: NeuronGraph, plan: Plan, batch: Batch, state: State | None
 ) -> Recording:
     """Run a batch; raise `NonFiniteError` where a neuron is no longer a finite number."""
-    n_samples = batch.x.shape[2]
+    n_samples = len(batch.samples)
     if state is None:
         begin = State.rest
     elif isinstance(state, State):
@@ -385,7 +395,7 @@ def record(
         start = begin(plan, graph.neuron_ids()[plan.neuron], n_samples, graph.dtype)
         s, y = engine.forward(plan, Parameters.of(graph), batch.x, start)
     except MemoryError:
-        shape = plan.history + len(batch.x), plan.n_neurons, n_samples
+        shape = plan.history + batch.steps, plan.n_neurons, n_samples
         raise ParameterError(
             f"not enough memory to keep {shape[0]} steps (delays included) of {shape[1]} neurons"
             f" for {shape[2]} samples"
