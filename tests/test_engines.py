@@ -66,13 +66,13 @@ def threads():
 # ---------------------------------------------------------------- compiled = walker
 
 
-@settings(max_examples=10 if PLAIN else 300)
+@settings(max_examples=40 if PLAIN else 300)
 @given(run=runs())
 def test_compiled_equals_the_walker(run):
     assert_engines_agree(*run)
 
 
-@settings(max_examples=10 if PLAIN else 100)
+@settings(max_examples=40 if PLAIN else 100)
 @given(run=runs())
 def test_compiled_in_pieces_equals_the_walker(run):
     with pytest.MonkeyPatch.context() as patch:
@@ -81,7 +81,7 @@ def test_compiled_in_pieces_equals_the_walker(run):
         assert_engines_agree(*run)
 
 
-@settings(max_examples=5 if PLAIN else 100)
+@settings(max_examples=20 if PLAIN else 100)
 @given(run=runs())
 def test_float32_equals_the_walker_within_its_bound(run):
     net, X, gradient = run
@@ -102,7 +102,7 @@ def as_float32(net):
     return twin
 
 
-@settings(max_examples=3 if PLAIN else 30)
+@settings(max_examples=10 if PLAIN else 30)
 @given(run=runs(), cut=st.integers(1, 3), first=st.sampled_from(["walker", "compiled"]))
 def test_engines_continue_each_other(run, cut, first):
     net, X, gradient = run
@@ -335,7 +335,7 @@ class Wrapped:
 LOSSES = ["squared_error", "mse", "hinge", "categorical_cross_entropy", "binary_cross_entropy"]
 
 
-@settings(max_examples=6 if PLAIN else 150)
+@settings(max_examples=20 if PLAIN else 120)
 @given(run=runs(), loss=st.sampled_from([*LOSSES, "matching"]), data=st.data())
 def test_learning_inside_the_kernel_equals_the_walker(run, loss, data):
     net, X, gradient = run

@@ -123,7 +123,8 @@ def _descend(
     changed = (*parameters, *gradients)
     before = [array.copy() for array in changed]
     loop = _loop(made, plan, parameters, gradients, lesson, order, begin, values)
-    done = loop(0, len(begin) - 1)
+    with np.errstate(all="ignore"):  # where kernels are plain Python
+        done = loop(0, len(begin) - 1)
     if done < len(begin) - 1:
         # The kernel does not stop to look within a batch; go back, and up to that batch only.
         for array, values_before in zip(changed, before, strict=True):

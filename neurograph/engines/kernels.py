@@ -870,11 +870,11 @@ def measure(p, run, task, z, t, scale, lanes):
                     s = float(at(run.s, here + j * lanes + lane))
                     found = max(s, 0.0) + math.log1p(math.exp(-abs(s))) - target * s
                     d_state = y - target
-                elif loss == BINARY:
+                elif loss == BINARY and 0 < y < 1:
                     found = -target * math.log(y) - (1 - target) * math.log1p(-y)
                     d_output = (y - target) / (y * (1 - y))
-                    if not 0 < y < 1:
-                        found = math.nan
+                elif loss == BINARY:
+                    found = math.nan
                 elif loss == CATEGORICAL:
                     found = -target * (y - top - math.log(z_sum))
                     d_output = math.exp(y - top) / z_sum * t_sum - target
@@ -1005,6 +1005,8 @@ def learn_single(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
     clear_inputs(p, gw, gb, run.delta)
     alone = not at(p, TIES)  # updated on the spot
     for q in range(q0, q1):
+        if not alone:  # a tie may have given them the gradient of its group
+            clear_inputs(p, gw, gb, run.delta)
         put(run.row, 0, at(task.order, at(task.begin, q)))
         asked = count_asked(p, task, at(task.begin, q), at(task.begin, q + 1), 1)
         fill_inputs(p, run, task, 1, 1)
