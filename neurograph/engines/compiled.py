@@ -1,8 +1,8 @@
 """The compiled engine: a plan at the speed of C, with the meaning of the walker.
 
 It cuts a batch into tiles of samples that fit a vector, lets kernels run over the packed
-program of a plan, and shares tiles or rows out among threads. No call into a kernel takes
-longer than about `PATIENCE` synapse-steps, so that Ctrl-C is heard.
+program of a plan, and shares tiles or rows out among threads. No call of a kernel takes
+longer than about `PATIENCE` nanoseconds, so that Ctrl-C is heard.
 """
 
 from __future__ import annotations
