@@ -20,6 +20,7 @@ from neurograph.functions import ACTIVATIONS, Activation, activation
 from neurograph.layers import Layer, Projection
 from neurograph.learning.losses import LOSSES, Loss, loss
 from neurograph.learning.optimizers import SGD, Optimizer
+from neurograph.learning.rules import BPTT, LSTMG, RTRL, Rule, Synaptic
 from neurograph.network import Network
 from neurograph.schedule import Plan, plan
 from neurograph.training import History
@@ -28,7 +29,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ACTIVATIONS",
+    "BPTT",
     "LOSSES",
+    "LSTMG",
+    "RTRL",
     "SGD",
     "Activation",
     "CycleError",
@@ -48,9 +52,11 @@ __all__ = [
     "Plan",
     "Projection",
     "Recording",
+    "Rule",
     "ShapeError",
     "State",
     "Synapse",
+    "Synaptic",
     "Trace",
     "activation",
     "check",

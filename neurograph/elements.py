@@ -169,7 +169,9 @@ class Neuron(Handle):
     state, output, delta : float
         s, y and δ = ∂L/∂s of the last step of the last sample that was run.
     grad : float
-        ∂L/∂b of the last `backward`.
+        ∂L/∂b of the last `backward` or `propagate`.
+    eligibility : float
+        Trace of the bias, ∂s/∂b through the neuron's own memory, kept by `activate`.
     incoming, outgoing, gated : list of Synapse
         Those that end here, start here, and are multiplied by this neuron's output.
 
@@ -207,6 +209,7 @@ class Neuron(Handle):
     state = Column(0.0, key=False)
     output = Column(0.0, key=False)
     delta = Column(0.0, key=False)
+    eligibility = Column(0.0, key=False)
     remembered = ("name",)
 
     @property
@@ -290,7 +293,10 @@ class Synapse(Handle):
     gain : float
         γ, the factor of the gater, in the last step of the last sample that was run.
     grad : float
-        ∂L/∂w of the last `backward`; of the whole group if tied.
+        ∂L/∂w of the last `backward` or `propagate`; of the whole group if tied.
+    eligibility : float
+        Trace of the weight, ∂s/∂w of the target through its own memory, kept by `activate`
+        with rules "lstm-g" and "synaptic".
 
     Examples
     --------
@@ -331,6 +337,7 @@ class Synapse(Handle):
     target = Column(0, np.int32, None, lambda store, id: store and store.names[id], key=False)
     grad = Column(0.0, key=False)
     gain = Column(1.0, key=False)
+    eligibility = Column(0.0, key=False)
 
     @property
     def loop(self) -> bool:

@@ -33,7 +33,10 @@ from neurograph.initializers import initialize
 from neurograph.layers import Layer
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Loss, get_loss, softmax
+from neurograph.learning.online import ExtendedTrace, Online
 from neurograph.learning.optimizers import Optimizer
+from neurograph.learning.rules import Rule
+from neurograph.learning.status import GradientStatus, gradient_status
 from neurograph.schedule import Plan, break_cycles, plan
 from neurograph.training import History
 from neurograph.values import natural, number
@@ -99,6 +102,7 @@ class Network(NeuronGraph):
         **attr: Any,
     ):
         self._engine = "auto"
+        self._online = Online()
         self.layers: dict[str, Layer] = {}
         super().__init__(incoming_graph_data, seed=seed, dtype=dtype, **attr)
 
@@ -289,7 +293,7 @@ class Network(NeuronGraph):
         return self._dress(super().__deepcopy__(memo))
 
     def _dress(self, twin: Any) -> Network:
-        twin.engine = self.engine
+        twin.engine, twin._online = self.engine, self._online.copy()
         for name, layer in self.layers.items():
             kept = [twin.nodes[n.name] for n in layer if not n.detached and n.name in twin]
             if kept:
@@ -541,12 +545,153 @@ class Network(NeuronGraph):
             )
         return recording, executor
 
-    def reset_state(self) -> None:
-        """Go back to rest: states, outputs, deltas and gains; weights and gradients stay."""
+    # ------------------------------------------------------------ online
+
+    @property
+    def rule(self) -> str | Rule:
+        """How `propagate` learns: "lstm-g", "synaptic", "bptt", "rtrl", or a rule; settable.
+
+        It decides what `activate` keeps, so it is set before the first step, or after
+        `reset_state()`.
+        """
+        return self._online.rule
+
+    @rule.setter
+    def rule(self, rule: str | Rule) -> None:
         self.require_own()
+        fresh = Online(rule)
+        if self._online.steps and rule != self.rule:
+            raise ParameterError(
+                f"the network has done {_count(self._online.steps, 'step')} with rule"
+                f" {self.rule!r}; net.reset_state() first, then set another rule"
+            )
+        self._online = fresh if rule != self.rule else self._online
+
+    def activate(self, x: Any) -> np.ndarray:
+        """Do one step of one sample; the network keeps its state for the next one.
+
+        Parameters
+        ----------
+        x : (n_in,) array
+            Columns as in `net.inputs`.
+
+        Returns
+        -------
+        (n_out,) array
+
+        Raises
+        ------
+        ShapeError, NonFiniteError, ParameterError, CycleError
+            x does not fit, a number is not finite, the network is not ready, or the rule cannot
+            handle it; nothing is changed.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = Network(seed=0)
+        >>> x, y = net.add_neuron("x", role="input"), net.add_neuron("y", role="output")
+        >>> y.activation = "identity"
+        >>> s, memory = net.add_synapse("x", "y", weight=2), net.add_synapse("y", "y", weight=0.5)
+        >>> net.activate([1]), net.activate([1]), s.eligibility
+        (array([2.]), array([3.]), 1.5)
+        """
+        return self._online.activate(self, x)
+
+    def propagate(self, rate: float, target: Any, *, loss: str | Loss = "matching") -> None:
+        """Learn from the step that `activate` has just done.
+
+        The gradient of the loss of this step, as `net.rule` finds it, is written into every
+        `.grad`; then parameters go downhill.
+
+        Parameters
+        ----------
+        rate : float
+            Learning rate; 0 only computes the gradient.
+        target : (n_out,) array
+            NaN: that output is not asked.
+        loss : str
+            See `neurograph.LOSSES`; the matching loss (∂ℓ/∂s = y - target) unless given.
+
+        Raises
+        ------
+        ParameterError
+            No step was done, or the structure was edited since.
+        ShapeError, NonFiniteError
+            target does not fit, or learning diverged; nothing is changed.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(2, 3, 1, seed=0)
+        >>> for epoch in range(2000):
+        ...     for x, target in ([0, 0], 0), ([0, 1], 1), ([1, 0], 1), ([1, 1], 0):
+        ...         y = net.activate(x)
+        ...         net.propagate(1.0, [target])
+        >>> [net.activate(x).round().item() for x in ([0, 0], [0, 1], [1, 0], [1, 1])]
+        [0.0, 1.0, 1.0, 0.0]
+        """
+        self._online.propagate(self, rate, target, loss)
+
+    def learn(self, X: Any, Y: Any, rate: float, *, loss: str | Loss = "matching") -> np.ndarray:
+        """Activate and propagate, step by step, from where the network stands.
+
+        The same as a loop of `activate` and `propagate`, in one call of a kernel.
+
+        Parameters
+        ----------
+        X, Y : (T, n_in), (T, n_out) arrays
+            A sequence and its targets; a row of Y that is all NaN is not learned from.
+        rate : float
+            Learning rate.
+        loss : str
+            See `neurograph.LOSSES`.
+
+        Returns
+        -------
+        (T, n_out) array
+            The outputs, each from before its update.
+
+        Raises
+        ------
+        NonFiniteError
+            Learning diverged; the network is as it was after the last step that went well.
+        """
+        return self._online.learn(self, X, Y, rate, loss)
+
+    def gradient_status(self, rule: str | Rule | None = None) -> GradientStatus:
+        """Return for every weight and bias whether `propagate` finds its exact gradient.
+
+        Parameters
+        ----------
+        rule : str or Rule, optional
+            `net.rule` unless given.
+
+        Returns
+        -------
+        GradientStatus
+            A mapping: `status[synapse].exact`, `.reason`; print it for an overview.
+        """
+        return gradient_status(self, self.rule if rule is None else rule)
+
+    def extended_traces(self) -> list[ExtendedTrace]:
+        """Return the traces ∂s_t/∂θ that parameters θ of a gater keep of each neuron t it gates.
+
+        Of rules "lstm-g" and "synaptic"; empty before the first step.
+        """
+        return self._online.extended_traces(self)
+
+    def clear_traces(self) -> None:
+        """Set traces and responsibilities to 0, as Synaptic's `clear`; states stay."""
+        self.require_own()
+        self._online.clear_traces(self)
+
+    def reset_state(self) -> None:
+        """Go back to rest: states, outputs, deltas, gains, traces; weights and gradients stay."""
+        self.require_own()
+        self._online = Online(self.rule)
         for table, columns in (
-            (self._store.neurons, ("state", "output", "delta")),
-            (self._store.synapses, ("gain",)),
+            (self._store.neurons, ("state", "output", "delta", "eligibility")),
+            (self._store.synapses, ("gain", "eligibility")),
         ):
             for name in columns:
                 if name in table.arrays:

@@ -238,6 +238,10 @@ class Engine(ABC):
         """Return a loop that learns in place, or None: gradients and updates are taken singly."""
         return None
 
+    def stepper(self, job: Any) -> Any:
+        """Return what steps an online `Job`, or None: it is stepped by definition."""
+        return None
+
 
 class Batch(NamedTuple):
     """Inputs as an engine wants them, and the shape in which users gave them."""

@@ -1,0 +1,500 @@
+"""One step of online learning, by definition: what each rule does, neuron by neuron.
+
+It stands to the rules as the walker does to the equations: slow, short, and what every engine
+is tested against. Arrays are those of a `Job`, in the order of its plan; numbers in
+brackets are the equations of docs/model.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from neurograph.engines.base import (
+    Parameters,
+    Signals,
+    State,
+    activations,
+)
+from neurograph.engines.walker import Walker
+from neurograph.errors import NonFiniteError
+from neurograph.functions import Activation
+from neurograph.learning.gradients import share
+from neurograph.learning.influences import Influences, parameters_of
+from neurograph.learning.losses import Loss, Outputs, evaluate
+from neurograph.learning.rules import BPTT, LSTMG, RTRL, Rule, Synaptic
+from neurograph.schedule import NONE, Plan
+
+__all__ = ["Job", "Stepper", "Walk", "walk"]
+
+
+class Shown(NamedTuple):
+    """Columns of the last step: (N,) state, output and δ, and γ of every synapse or nothing."""
+
+    state: np.ndarray
+    output: np.ndarray
+    delta: np.ndarray
+    gain: np.ndarray
+
+
+@dataclass(eq=False)
+class Job:
+    """Everything that a step reads and writes.
+
+    Attributes
+    ----------
+    parameters, gradients, eligibility, trainable : Parameters
+        Columns of the store; `eligibility` of a weight is ∂s/∂w of the neuron it ends in, and
+        of a bias ∂s/∂b, through that neuron's own memory. Empty arrays where there are none.
+    shown : Shown
+        Columns of the store where users look.
+    fields : dict of str to array
+        What the rule keeps, see `Rule.fields`.
+    steps, taped : int
+        Since rest, and since the traces were cleared.
+    x, target, outputs : (n_in,), (n_out,), (n_out,) arrays
+        What a step takes and gives.
+    """
+
+    rule: Rule
+    plan: Plan
+    influences: Influences
+    fields: dict[str, np.ndarray]
+    steps: int
+    taped: int
+    parameters: Parameters
+    gradients: Parameters
+    eligibility: Parameters
+    trainable: Parameters
+    shown: Shown
+    x: np.ndarray = field(init=False)
+    target: np.ndarray = field(init=False)
+    outputs: np.ndarray = field(init=False)
+    functions: list[Activation] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.functions = activations(self.plan)
+        dtype = self.parameters.weight.dtype
+        self.x = np.zeros(len(self.plan.inputs), dtype)
+        self.target = np.zeros(len(self.plan.outputs))
+        self.outputs = np.zeros(len(self.plan.outputs), dtype)
+
+
+class Stepper(Protocol):
+    """Takes a job forward, step by step; after an error the job is as it was."""
+
+    def activate(self) -> None:
+        """Do one step with the inputs `job.x`; fill `job.outputs`."""
+
+    def propagate(self, rate: float, loss: Loss) -> None:
+        """Write the gradient of the loss of this step, then go downhill by `rate`."""
+
+    def learn(
+        self, x: np.ndarray, target: np.ndarray, rate: float, loss: Loss, outputs: np.ndarray
+    ) -> None:
+        """Activate and propagate, step by step; a target that is all NaN is not asked."""
+
+
+class Walk:
+    """What all rules have in common: a step forwards, a loss, an update in two phases."""
+
+    def __init__(self, job: Job):
+        self.job, self.plan, self.w = job, job.plan, job.parameters.weight
+        self.f = job.fields
+        self.inputs = set(self.plan.inputs.tolist())
+        self.asked = {j: o for o, j in enumerate(self.plan.outputs.tolist())}
+
+    # -- what a rule adds
+
+    def remember(self) -> None:
+        """Bring what the rule keeps up to this step."""
+
+    def gradient(self, d_output: np.ndarray, d_state: np.ndarray) -> tuple[Parameters, np.ndarray]:
+        """Return the gradient of the loss of this step, and δ."""
+        raise NotImplementedError
+
+    # -- the steps
+
+    def activate(self) -> None:
+        """Do one step of equations (1)-(4), then remember."""
+        job, plan, s, y = self.job, self.plan, self.f["s"], self.f["y"]
+        start = State(y[-plan.history :, :, None], s[-1][:, None], job.steps, (), plan.neuron)
+        found = Walker().forward(plan, job.parameters, job.x[None, :, None], start)
+        s_now, y_now = (signals.of()[-1, :, 0] for signals in found)
+        require_finite(plan, s_now, y_now)
+        s[:-1], y[:-1] = s[1:], y[1:]
+        s[-1], y[-1] = s_now, y_now
+        for j, f in enumerate(job.functions):
+            self.f["slope"][j] = 0 if j in self.inputs else f.derivative(s_now[j])
+        job.steps += 1
+        job.taped += 1
+        self.remember()
+        self.show()
+
+    def show(self) -> None:
+        """Write this step where users look."""
+        shown, y = self.job.shown, self.f["y"][-1]
+        shown.state[:], shown.output[:] = self.f["s"][-1], y
+        if len(shown.gain):
+            shown.gain[:] = [self.gain(e) for e in range(len(shown.gain))]
+        self.job.outputs[:] = y[self.plan.outputs]
+
+    def propagate(self, rate: float, loss: Loss) -> None:
+        """Find the gradient, then go downhill."""
+        job = self.job
+        found, delta = self.gradient(*self.slopes_of(loss))
+        share(self.plan, found.weight)
+        updated = [
+            downhill(*arrays, rate)
+            for arrays in zip(job.parameters, found, job.trainable, strict=True)
+        ]
+        require_gradient(found, updated)
+        job.shown.delta[:] = delta
+        overwrite((*job.gradients, *job.parameters), (*found, *updated))
+
+    def learn(
+        self, x: np.ndarray, target: np.ndarray, rate: float, loss: Loss, outputs: np.ndarray
+    ) -> None:
+        """Activate and propagate, step by step."""
+        job = self.job
+        for t in range(len(x)):
+            job.x[:], job.target[:] = x[t], target[t]
+            self.activate()
+            outputs[t] = job.outputs
+            if not np.isnan(target[t]).all():
+                self.propagate(rate, loss)
+
+    def slopes_of(self, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
+        """Return ∂ℓ/∂y and ∂ℓ/∂s at the outputs, (n_out,) each."""
+        plan, outputs = self.plan, self.plan.outputs
+        seen = Outputs(
+            self.f["s"][-1:, None, outputs],
+            self.f["y"][-1:, None, outputs],
+            [self.job.functions[j] for j in outputs],
+            [plan.name(j) for j in outputs],
+        )
+        found = evaluate(loss, seen, self.job.target[None, None], "sum")
+        return found.d_output[0, :, 0], found.d_state[0, :, 0]
+
+    # -- numbers of this step
+
+    def gain(self, e: int) -> float:
+        """Return γ_e of this step, equation (1)."""
+        plan = self.plan
+        if not plan.gater.size or plan.gater[e] == NONE:
+            return 1.0
+        late = int(plan.gate_delay[e])
+        return 1.0 if self.job.steps - late < 1 else self.f["y"][-1 - late, plan.gater[e]]
+
+    def incoming(self, j: int) -> Iterator[tuple[int, float]]:
+        """Yield e and γ_e y_i of every synapse i -> j."""
+        plan, y = self.plan, self.f["y"]
+        for e in range(int(plan.indptr[j]), int(plan.indptr[j + 1])):
+            yield e, self.gain(e) * y[-1 - int(plan.delay[e]), plan.source[e]]
+
+    def decay(self, j: int) -> float:
+        """Return γ_jj w_jj, how much of its state neuron j keeps; 0 if it keeps none."""
+        e = self.plan.memory[j]
+        return 0.0 if e == NONE else self.gain(e) * self.w[e]
+
+    def influence(self, q: int) -> float:
+        """Return ∂s_t/∂y_k through the gates of pair q = (k, t)."""
+        plan, found, total = self.plan, self.job.influences, 0.0
+        for e in found.gate[found.gate_indptr[q] : found.gate_indptr[q + 1]]:
+            if e < plan.n_synapses:
+                total += self.w[e] * self.f["y"][-1 - int(plan.delay[e]), plan.source[e]]
+            else:
+                total += self.w[e] * self.f["s"][-2][found.target[q]]
+        return total
+
+    def pairs(self, k: int) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Yield q, t and the extended traces of every pair q = (k, t)."""
+        found = self.job.influences
+        for q in range(int(found.indptr[k]), int(found.indptr[k + 1])):
+            begin, end = found.trace_indptr[q : q + 2]
+            yield q, int(found.target[q]), self.f["extended"][begin:end]
+
+
+class WalkLSTMG(Walk):
+    """Traces first, once every state of the step is known; so the order of visits plays no part."""
+
+    def remember(self) -> None:
+        """Bring eligibilities and extended traces up to this step."""
+        plan, (weight, bias), slope = self.plan, self.job.eligibility, self.f["slope"]
+        for j in range(plan.n_neurons):
+            if j in self.inputs:
+                continue
+            keep, e = self.decay(j), plan.memory[j]
+            for c, arriving in self.incoming(j):
+                weight[c] = keep * weight[c] + arriving
+            if e != NONE:
+                weight[e] = keep * weight[e] + self.gain(e) * self.f["s"][-2, j]
+            bias[j] = keep * bias[j] + 1
+            own = np.concatenate(self.job.eligibility)[parameters_of(plan, j)]
+            for q, t, extended in self.pairs(j):
+                extended[:] = self.decay(t) * extended + slope[j] * own * self.influence(q)
+
+    def gradient(self, d_output: np.ndarray, d_state: np.ndarray) -> tuple[Parameters, np.ndarray]:
+        """Send δ back through what acts within the step; meet the traces with it."""
+        plan, slope = self.plan, self.f["slope"]
+        elig = np.concatenate(self.job.eligibility)
+        delta, found = np.zeros_like(slope), np.zeros_like(elig)
+        for j in reversed(range(plan.n_neurons)):
+            if j in self.inputs:
+                continue
+            out = plan.out_synapse[plan.out_indptr[j] : plan.out_indptr[j + 1]]
+            now = out[plan.delay[out] == 0]
+            projected = sum(self.gain(e) * self.w[e] * delta[plan.target[e]] for e in now)
+            if j in self.asked:
+                projected += d_output[self.asked[j]]
+            projected *= slope[j]
+            if j in self.asked:
+                projected += d_state[self.asked[j]]
+            theta = parameters_of(plan, j)
+            found[theta] = projected * elig[theta]
+            delta[j] = projected
+            for q, t, extended in self.pairs(j):
+                delta[j] += slope[j] * self.influence(q) * delta[t]
+                found[theta] += delta[t] * extended
+        return Parameters(*np.split(found, [len(self.w)])), delta
+
+
+class WalkBPTT(Walk):
+    """The exact gradient, equations (5)-(7), of a loss at the last step of a window."""
+
+    def gradient(self, d_output: np.ndarray, d_state: np.ndarray) -> tuple[Parameters, np.ndarray]:
+        """Go back through the tape."""
+        states, outputs, steps, *given = tape(self.job, d_output, d_state)
+        found = Walker().backward(
+            self.plan, self.job.parameters, states, outputs, self.job.steps - steps, *given
+        )
+        return Parameters(found.weight, found.bias), found.delta.of()[-1, :, 0]
+
+
+def tape(
+    job: Job, d_output: np.ndarray, d_state: np.ndarray
+) -> tuple[Signals, Signals, int, np.ndarray, np.ndarray]:
+    """Return the kept states and outputs as of a run, its steps, and ∂ℓ/∂y, ∂ℓ/∂s of its end."""
+    steps = min(max(1, job.taped), job.rule.steps)
+    s = job.fields["s"][-1 - steps :, None, :, None]
+    y = job.fields["y"][-job.plan.history - steps :, None, :, None]
+    d = np.zeros((2, steps, len(d_output), 1), s.dtype)
+    d[0, -1, :, 0], d[1, -1, :, 0] = d_output, d_state
+    return Signals(s, 1), Signals(y, 1), steps, *d
+
+
+class WalkRTRL(Walk):
+    """∂s/∂θ of every neuron for every parameter, forwards: equation (2) differentiated."""
+
+    def remember(self) -> None:
+        """Bring the sensitivities up to this step."""
+        plan, ds, dy = self.plan, self.f["ds"], self.f["dy"]
+        dy[:-1] = dy[1:]
+        for j in range(plan.n_neurons):
+            if j in self.inputs:
+                dy[-1, j] = 0
+                continue
+            total = self.decay(j) * ds[j]
+            for e, arriving in self.incoming(j):
+                total += self.gain(e) * self.w[e] * dy[-1 - int(plan.delay[e]), plan.source[e]]
+                total += self.through_gate(e, arriving)
+                total[e] += arriving
+            e = plan.memory[j]
+            if e != NONE:
+                total += self.through_gate(e, self.gain(e) * self.f["s"][-2, j])
+                total[e] += self.gain(e) * self.f["s"][-2, j]
+            total[len(self.w) + j] += 1
+            ds[j] = total
+            dy[-1, j] = self.f["slope"][j] * total
+
+    def through_gate(self, e: int, arriving: float) -> np.ndarray | float:
+        """Return what θ changes in w_e x_e through the gater of synapse e."""
+        plan, y = self.plan, self.f["y"]
+        if not plan.gater.size or plan.gater[e] == NONE:
+            return 0.0
+        late = int(plan.gate_delay[e])
+        if self.job.steps - late < 1:
+            return 0.0
+        if e < plan.n_synapses:
+            passed = y[-1 - int(plan.delay[e]), plan.source[e]]
+        else:
+            passed = self.f["s"][-2, plan.cell[e - plan.n_synapses]]
+        return self.w[e] * passed * self.f["dy"][-1 - late, plan.gater[e]]
+
+    def gradient(self, d_output: np.ndarray, d_state: np.ndarray) -> tuple[Parameters, np.ndarray]:
+        """Meet the sensitivities of the outputs with the loss; δ is not needed for that."""
+        outputs = self.plan.outputs
+        found = d_output @ self.f["dy"][-1, outputs] + d_state @ self.f["ds"][outputs]
+        # What everybody sees as δ: of this step alone.
+        delta = step_deltas(self.job, d_output, d_state)
+        return Parameters(*np.split(found, [len(self.w)])), delta
+
+
+def step_deltas(job: Job, d_output: np.ndarray, d_state: np.ndarray) -> np.ndarray:
+    """Return δ of this step, equation (6) without later steps."""
+    s, y = job.fields["s"][-2:, None, :, None], job.fields["y"][-job.plan.history - 1 :]
+    given = d_output[None, :, None], d_state[None, :, None]
+    back = Walker().backward(
+        job.plan, job.parameters, Signals(s, 1), Signals(y[:, None, :, None], 1), job.steps - 1,
+        *given,
+    )  # fmt: skip
+    return back.delta.of()[0, :, 0]
+
+
+class WalkSynaptic(Walk):
+    """The library's sweeps: each neuron reads what the others hold at that moment."""
+
+    def activate(self) -> None:
+        """Visit every neuron once: state, traces, then the gains that it gives."""
+        job, plan, (weight, bias) = self.job, self.plan, self.job.eligibility
+        before = [array.copy() for array in (*self.f.values(), weight, bias)]
+        old, s = self.f["s"]
+        y, slope, gain = self.f["y"][-1], self.f["slope"], self.f["gain"]
+        column = {j: c for c, j in enumerate(plan.inputs.tolist())}
+        self.f["y"][:-1] = self.f["y"][1:]
+        for j in range(plan.n_neurons):
+            if j in self.inputs:
+                y[j] = job.x[column[j]]
+                continue
+            old[j] = s[j]
+            s[j] = self.decay(j) * s[j] + job.parameters.bias[j]
+            s[j] += sum(self.w[e] * arriving for e, arriving in self.incoming(j))
+            f = job.functions[j]
+            y[j], slope[j] = f(s[j]), 1 if f.name == "step" else f.derivative(s[j])
+            keep = self.decay(j)
+            for c, arriving in self.incoming(j):
+                weight[c] = keep * weight[c] + arriving
+            own = np.concatenate(job.eligibility)[parameters_of(plan, j)]
+            for q, t, extended in self.pairs(j):
+                extended[:] = self.decay(t) * extended + slope[j] * own * self.influence(q)
+            gain[plan.gated_synapse[plan.gated_indptr[j] : plan.gated_indptr[j + 1]]] = y[j]
+        try:
+            require_finite(plan, s, y)
+        except NonFiniteError:
+            overwrite((*self.f.values(), weight, bias), before)
+            raise
+        job.steps += 1
+        job.taped += 1
+        self.show()
+
+    def gain(self, e: int) -> float:
+        """Return what its gater has last written into synapse e."""
+        return self.f["gain"][e]
+
+    def incoming(self, j: int) -> Iterator[tuple[int, float]]:
+        """Yield e and γ_e y_i of every synapse i -> j, with what i holds now."""
+        plan = self.plan
+        for e in range(int(plan.indptr[j]), int(plan.indptr[j + 1])):
+            yield e, self.gain(e) * self.f["y"][-1, plan.source[e]]
+
+    def influence(self, q: int) -> float:
+        """Return Synaptic's influence: a gated self-synapse adds the old state and w_tt y_t."""
+        plan, found, total = self.plan, self.job.influences, 0.0
+        old, y, t = self.f["s"][0], self.f["y"][-1], found.target[q]
+        for e in found.gate[found.gate_indptr[q] : found.gate_indptr[q + 1]]:
+            if e < plan.n_synapses:
+                total += self.w[e] * y[plan.source[e]]
+            else:
+                total += old[t] + self.w[e] * y[t]
+        return total
+
+    def propagate(self, rate: float, loss: Loss) -> None:
+        """Visit every neuron backwards; its weights change before the next one is visited."""
+        job = self.job
+        changed = (*job.parameters, *job.gradients, *self.f.values())
+        before = [array.copy() for array in changed]
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.sweep(-self.slopes_of(loss)[1], rate)
+            require_gradient(job.gradients, job.parameters)
+        except NonFiniteError:
+            overwrite(changed, before)
+            raise
+        job.shown.delta[:] = -self.f["responsibility"]
+
+    def sweep(self, error: np.ndarray, rate: float) -> None:
+        """Find responsibilities, target - output being `error` at the outputs, and learn."""
+        job, plan, slope = self.job, self.plan, self.f["slope"]
+        r, p, g = (self.f[name] for name in ("responsibility", "projected", "gated"))
+        elig = job.eligibility.weight
+        for column in job.gradients:
+            column[:] = 0
+        for j in reversed(range(plan.n_neurons)):
+            if j in self.inputs:
+                continue
+            if j in self.asked:
+                r[j] = p[j] = error[self.asked[j]]
+            else:
+                out = plan.out_synapse[plan.out_indptr[j] : plan.out_indptr[j + 1]]
+                p[j] = slope[j] * sum(r[plan.target[e]] * self.gain(e) * self.w[e] for e in out)
+                g[j] = slope[j] * sum(r[t] * self.influence(q) for q, t, _ in self.pairs(j))
+                r[j] = p[j] + g[j]
+            first = int(plan.indptr[j])
+            for e in range(first, int(plan.indptr[j + 1])):
+                found = p[j] * elig[e]
+                found += sum(r[t] * extended[e - first] for _, t, extended in self.pairs(j))
+                self.change(job.gradients.weight, self.w, job.trainable.weight, e, -found, rate)
+            self.change(job.gradients.bias, job.parameters.bias, job.trainable.bias, j, -r[j], rate)
+
+    @staticmethod
+    def change(
+        gradient: np.ndarray,
+        parameters: np.ndarray,
+        trainable: np.ndarray,
+        e: int,
+        found: float,
+        rate: float,
+    ) -> None:
+        """Write a gradient and go downhill on the spot."""
+        gradient[e] = found
+        if not len(trainable) or trainable[e]:
+            parameters[e] -= rate * found
+
+
+WALKS = {LSTMG: WalkLSTMG, BPTT: WalkBPTT, RTRL: WalkRTRL, Synaptic: WalkSynaptic}
+
+
+def walk(job: Job) -> Walk:
+    """Return what steps a job by definition."""
+    return WALKS[type(job.rule)](job)
+
+
+# ---------------------------------------------------------------- checks and updates
+
+
+def downhill(
+    parameters: np.ndarray, gradient: np.ndarray, trainable: np.ndarray, rate: float
+) -> np.ndarray:
+    """Return θ - rate · ∂ℓ/∂θ, where θ is trainable."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        updated = parameters - rate * gradient
+    return np.where(trainable, updated, parameters) if len(trainable) else updated
+
+
+def overwrite(arrays: Iterable[np.ndarray], values: Iterable[np.ndarray]) -> None:
+    """Put values into arrays, one by one."""
+    for array, new in zip(arrays, values, strict=True):
+        array[:] = new
+
+
+def require_finite(plan: Plan, s: np.ndarray, y: np.ndarray) -> None:
+    """Raise unless all states and outputs are finite; name the first neuron."""
+    wrong = np.flatnonzero(~(np.isfinite(s) & np.isfinite(y)))
+    if len(wrong):
+        j = wrong[0]
+        raise NonFiniteError(
+            f"neuron {plan.name(j)!r} would have state {s[j]} and output {y[j]}; the network is"
+            " as it was before this step. Weights or inputs are too large, or a loop amplifies"
+        )
+
+
+def require_gradient(found: Iterable[np.ndarray], updated: Iterable[np.ndarray]) -> None:
+    """Raise unless gradients and what they make of the parameters are finite."""
+    if not all(np.isfinite(array).all() for array in (*found, *updated)):
+        raise NonFiniteError(
+            "learning diverged: a gradient or an updated parameter is not finite; the network is"
+            " as it was before propagate. Try a smaller rate"
+        )
