@@ -33,7 +33,7 @@ from neurograph.initializers import initialize
 from neurograph.layers import Layer
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Loss, get_loss, softmax
-from neurograph.learning.online import ExtendedTrace, Online
+from neurograph.learning.online import ExtendedTrace, Online, Step
 from neurograph.learning.optimizers import Optimizer
 from neurograph.learning.rules import Rule
 from neurograph.learning.status import GradientStatus, gradient_status
@@ -314,6 +314,7 @@ class Network(NeuronGraph):
     def engine(self, name: str) -> None:
         get_engine(name)
         self._engine = name
+        self._online.edits = -1
 
     # ------------------------------------------------------------ looking
 
@@ -631,6 +632,28 @@ class Network(NeuronGraph):
         [0.0, 1.0, 1.0, 0.0]
         """
         self._online.propagate(self, rate, target, loss)
+
+    def stepper(self, rate: float, *, loss: str | Loss = "matching") -> Step:
+        """Return `step(x, target)`: activate and propagate, with all else checked beforehand.
+
+        For loops that meet one sample after the other and have no time to lose.
+
+        Parameters
+        ----------
+        rate : float
+            Learning rate; `step.rate` can be set later.
+        loss : str
+            "matching", "squared_error" or "mse".
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(2, 3, 1, seed=0)
+        >>> step = net.stepper(0.3)
+        >>> step([0, 1], [1]).shape
+        (1,)
+        """
+        return self._online.stepping(self, rate, loss)
 
     def learn(self, X: Any, Y: Any, rate: float, *, loss: str | Loss = "matching") -> np.ndarray:
         """Activate and propagate, step by step, from where the network stands.

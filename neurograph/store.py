@@ -37,7 +37,7 @@ class Store:
     members : int
         Grows with every neuron or synapse added or removed.
     edits : int
-        Grows with every weight or bias that is assigned.
+        Grows with every change at all: whoever has looked since need not look again.
     """
 
     def __init__(self, graph: Any, dtype: np.dtype):
@@ -72,6 +72,7 @@ class Store:
         """Note that neurons or synapses came or went."""
         self.members += 1
         self.version += 1
+        self.edits += 1
 
     # -- rows
 

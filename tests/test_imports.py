@@ -32,6 +32,8 @@ ORDER = [
     "engines.vectors",
     "engines.kernels",
     "engines.program",
+    "engines.traces",
+    "engines.stepping",
     "engines.compiled",
     "engines",
     "learning",
@@ -100,7 +102,13 @@ def test_nothing_optional_or_forbidden_is_imported_at_the_top(name):
     }
     assert not everywhere & {"pickle", "marshal", "random"}
     late = {"scipy", "torch", "pandas", "tqdm", "matplotlib", "numba"}
-    if name in ("engines.natives", "engines.vectors", "engines.kernels"):
+    if name in (
+        "engines.natives",
+        "engines.vectors",
+        "engines.kernels",
+        "engines.traces",
+        "engines.stepping",
+    ):
         late.remove("numba")  # they are imported late themselves
     assert not (top - nested) & late
     calls = {

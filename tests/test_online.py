@@ -152,3 +152,120 @@ def test_synaptic_at_rate_0_is_the_exact_gradient_of_the_matching_loss(data):
     for a, b in zip(found, last_loss_gradient(net, X, target, "matching"), strict=True):
         assert close(a, b, 1e-10)
     assert status.synapses.all()
+
+
+# ---------------------------------------------------------------- both engines, every rule
+
+EVERY_RULE = ["lstm-g", "synaptic", ng.BPTT(3), "rtrl"]
+
+
+def everything(net):
+    """All numbers that online learning reads and writes, by name."""
+    kept = {name: array.copy() for name, array in net._online.fields.items()}
+    for name in ("state", "output", "delta", "eligibility", "grad", "bias"):
+        kept[f"neuron {name}"] = np.array([getattr(n, name) for n in net.neurons])
+    for name in ("gain", "eligibility", "grad", "weight"):
+        kept[f"synapse {name}"] = np.array([getattr(s, name) for s in net.synapses])
+    return kept
+
+
+def require_same(a, b, tolerance=1e-12):
+    first, second = everything(a), everything(b)
+    assert first.keys() == second.keys()
+    for name in first:
+        assert close(first[name], second[name], tolerance), name
+
+
+def settled(net):
+    """Whether no number is so large that rounding alone makes engines differ."""
+    return all(np.abs(v).max(initial=0) < 1e4 for v in everything(net).values())
+
+
+def ready_for(net, rule):
+    """Whether the rule can handle the network; if so, it is set."""
+    net.rule = rule
+    try:
+        net.gradient_status()
+    except ng.ParameterError:
+        assert rule == "synaptic"
+        return False
+    return True
+
+
+def targets_for(net, X, rng):
+    """Targets in (0, 1), some of them not asked, some steps not asked at all."""
+    Y = rng.uniform(0.1, 0.9, (len(X), len(net.outputs)))
+    Y[rng.random(Y.shape) < 0.2] = np.nan
+    return Y
+
+
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=str)
+@given(data=st.data())
+def test_the_compiled_engine_learns_online_as_the_walker(rule, data):
+    net, X, _ = data.draw(lessons(ties=rule != "synaptic"))
+    assume(ready_for(net, rule))
+    for s in list(net.synapses)[:1]:
+        s.trainable = False
+    loss = "matching" if rule == "synaptic" else data.draw(st.sampled_from(["matching", "mse"]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    Y = targets_for(net, X, rng)
+    twin = net.copy()
+    net.engine, twin.engine = "walker", "compiled"
+    for x, y in zip(X, Y, strict=True):
+        try:
+            a, b = net.activate(x), twin.activate(x)
+            if not np.isnan(y).all():
+                net.propagate(0.1, y, loss=loss), twin.propagate(0.1, y, loss=loss)
+        except ng.NonFiniteError:
+            assume(False)
+        assume(settled(net))
+        assert close(a, b, 1e-12)
+        require_same(net, twin)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=str)
+@given(data=st.data())
+def test_learn_is_a_loop_of_activate_and_propagate(rule, engine, data):
+    net, X, _ = data.draw(lessons(ties=rule != "synaptic"))
+    assume(ready_for(net, rule))
+    Y = targets_for(net, X, np.random.default_rng(0))
+    net.engine = engine
+    twin, outputs = net.copy(), []
+    try:
+        for x, y in zip(X, Y, strict=True):
+            outputs.append(net.activate(x))
+            if not np.isnan(y).all():
+                net.propagate(0.1, y)
+    except ng.NonFiniteError:
+        assume(False)
+    assume(settled(net))
+    found = twin.learn(X, Y, 0.1)
+    assert close(found, outputs, 1e-12)
+    require_same(net, twin)
+
+
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=str)
+@given(data=st.data())
+def test_online_learning_in_float32_is_near_that_in_float64(rule, data):
+    net, X, _ = data.draw(lessons(ties=rule != "synaptic", activations=SMOOTH, dtype="float32"))
+    assume(ready_for(net, rule))
+    Y = targets_for(net, X, np.random.default_rng(0))
+    twin = net.copy()
+    net.engine, twin.engine = "walker", "compiled"
+    try:
+        net.learn(X, Y, 0.1)
+    except ng.NonFiniteError:
+        assume(False)
+    assume(all(np.abs(v).max(initial=0) < 10 for v in everything(net).values()))
+    twin.learn(X, Y, 0.1)
+    require_same(net, twin, 2e-4)
+
+
+def test_xor_after_20000_epochs_is_what_synaptic_has():
+    for case in replay.cases(DATA / "xor.json"):
+        errors = replay.Replay(case, "compiled").long_run()
+        assert {"output", "weights", "biases"} <= errors.keys()
+        assert max(errors.values()) <= 1e-10, errors
+    errors = replay.Replay(case, "walker").long_run(most_epochs=100)
+    assert max(errors.values()) <= 1e-10, errors

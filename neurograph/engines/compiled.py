@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from neurograph.engines.kernels import LOSSES, Run, Span, Task, kernels
 from neurograph.engines.natives import address
 from neurograph.engines.pool import run_all
 from neurograph.engines.program import Program, program
+from neurograph.engines.stepping import Stepping
 from neurograph.errors import ParameterError
 from neurograph.functions import get_activation
 from neurograph.schedule import Plan
@@ -107,6 +109,11 @@ class Compiled(Engine):
             return None
         supported(parameters.weight.dtype)
         return partial(_descend, program(plan, self.dense), plan, parameters, gradients, lesson)
+
+    def stepper(self, job: Any) -> Stepping:
+        """Return what steps an online job with kernels."""
+        dtype = supported(job.parameters.weight.dtype)
+        return Stepping(job, addresses(job.plan, dtype), self.backward)
 
 
 def _descend(

@@ -3,8 +3,9 @@
 `load`, `store`, `splat`, `add`, `mul`, `mad` and `total` work on a row of lanes: LLVM's own
 vector type inside a kernel, a NumPy array where nothing is compiled (NUMBA_DISABLE_JIT=1).
 `at` and `put` are array access without numba's wrap-around check, and give indices as int64;
-`get` is entry i of one part of a program. With NUMBA_BOUNDSCHECK=1 they check their bounds, as
-do `load` and `store`.
+`get` is entry i of one part of a program; `array_at` makes array i of a frame of
+addresses and lengths, given by its own. With NUMBA_BOUNDSCHECK=1 they check their bounds, as do
+`load` and `store`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from numba import config, types
 from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
+from numba.np.arrayobj import populate_array
 
 from neurograph.engines.natives import PLAIN
 
 __all__ = [
     "add",
+    "array_at",
     "at",
     "call",
     "cast",
@@ -96,6 +99,31 @@ def _get(typing, program, part, i):
         return builder.zext(found, ir.IntType(64))
 
     return types.int64(program, types.int64, types.int64), generate
+
+
+@intrinsic
+def _array_at(typing, frame, i, real):
+    result = types.Array(real.instance_type, 1, "C")
+
+    def generate(context, builder, signature, args):
+        entry = builder.mul(args[1], ir.Constant(args[1].type, 2))
+        begin = builder.inttoptr(args[0], args[1].type.as_pointer())
+        first = builder.gep(begin, [entry])
+        length = builder.gep(first, [ir.Constant(args[1].type, 1)])
+        element = context.get_data_type(result.dtype)
+        size = context.get_constant(types.intp, context.get_abi_sizeof(element))
+        made = context.make_array(result)(context, builder)
+        populate_array(
+            made,
+            data=builder.inttoptr(builder.load(first), element.as_pointer()),
+            shape=[builder.load(length)],
+            strides=[size],
+            itemsize=size,
+            meminfo=None,
+        )
+        return made._getvalue()
+
+    return result(types.int64, types.int64, real), generate
 
 
 @intrinsic
@@ -230,6 +258,10 @@ class _Plain:
         return int(program[int(program[part]) + i])
 
     @staticmethod
+    def array_at(frame, i, real):
+        return frame[i]
+
+    @staticmethod
     def put(array, i, value):
         assert i >= 0
         array[i] = value
@@ -277,8 +309,8 @@ class _Plain:
 if config.DISABLE_JIT:
     at, put, load, store, splat = _Plain.at, _Plain.put, _Plain.load, _Plain.store, _Plain.splat
     add, mul, mad, total = _Plain.add, _Plain.mul, _Plain.mad, _Plain.total
-    call, cast, get = _Plain.call, _Plain.cast, _Plain.get
+    call, cast, get, array_at = _Plain.call, _Plain.cast, _Plain.get, _Plain.array_at
 else:
     at, put, load, store, splat = _at, _put, _load, _store, _splat
     add, mul, mad, total = _add, _mul, _mad, _total
-    call, cast, get = _call, _cast, _get
+    call, cast, get, array_at = _call, _cast, _get, _array_at

@@ -73,7 +73,8 @@ def find_influences(plan: Plan, *, late: bool = False) -> Influences:
     Input neurons have no parameters, so they have none.
     """
     n = plan.n_neurons
-    gater = np.repeat(np.arange(n), np.diff(plan.gated_indptr.astype(np.int64)))
+    counts: np.ndarray = np.diff(plan.gated_indptr.astype(np.int64))
+    gater = np.repeat(np.arange(n), counts)
     gate = plan.gated_synapse.astype(np.int64)
     target = np.concatenate([plan.target, plan.cell]).astype(np.int64)[gate]
     kept = ~np.isin(gater, plan.inputs)

@@ -6,7 +6,9 @@ there goes on with what it had.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
+from struct import Struct
+from struct import error as StructError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +20,13 @@ from neurograph.errors import NonFiniteError, ParameterError, ShapeError
 from neurograph.graph import NeuronGraph
 from neurograph.learning.losses import Loss, get_loss
 from neurograph.learning.rules import Field, Rule, get_rule
-from neurograph.learning.stepping import Job, Shown, Stepper, walk
+from neurograph.learning.stepping import Job, Shown, Stepper
 from neurograph.schedule import Plan, plan
 from neurograph.values import number
 
-__all__ = ["ExtendedTrace", "Online"]
+__all__ = ["ExtendedTrace", "Online", "Step"]
+
+MATCHING = get_loss("matching")
 
 
 class ExtendedTrace(NamedTuple):
@@ -44,61 +48,106 @@ class Online:
     ----------
     rule : str or Rule
         As it was given.
-    steps, taped : int
-        Since rest, and since the traces were cleared.
+    clock : (2,) int array
+        Steps since rest, and since the traces were cleared.
     """
 
     def __init__(self, rule: str | Rule = "lstm-g"):
         get_rule(rule)
         self.rule = rule
-        self.steps = self.taped = 0
+        self.clock = np.zeros(2, np.int64)
         self.fields: dict[str, np.ndarray] = {}
         self.keys: dict[str, np.ndarray] = {}
         self.version = self.edits = -1
         self.visits = 0
-        self.engine = ""
-        self.job: Job | None = None
-        self.stepper: Stepper | None = None
+
+    job: Job  # these are there after `open`
+    stepper: Stepper
+    fill_x: Callable[[Any], None]
+    fill_target: Callable[[Any], None]
 
     # ------------------------------------------------------------ what users ask for
 
-    def activate(self, graph: NeuronGraph, x: Any) -> np.ndarray:
+    @property
+    def steps(self) -> int:
+        """Steps since rest."""
+        return int(self.clock[0])
+
+    def activate(self, graph: Any, x: Any) -> np.ndarray:
         """Do one step with inputs x (n_in,); return the outputs (n_out,)."""
-        self.open(graph, 1)
-        job, stepper = self._working()
-        job.x[:] = self._row("x", x, len(job.x), job.x.dtype)
-        if not np.isfinite(job.x).all():
-            i = np.flatnonzero(~np.isfinite(job.x))[0]
-            raise NonFiniteError(
-                f"x holds {job.x[i]} for input {job.plan.name(job.plan.inputs[i])!r};"
-                " inputs must be finite numbers"
-            )
-        stepper.activate()
-        self.steps, self.taped = job.steps, job.taped
+        if self.edits != graph._store.edits:
+            self.open(graph, 1)
+        job = self.job
+        try:
+            self.fill_x(x)
+        except CANNOT_FILL:
+            self.set_x(x)
+        self.stepper.activate()
         return job.outputs.copy()
 
-    def propagate(self, graph: NeuronGraph, rate: float, target: Any, loss: str | Loss) -> None:
+    def propagate(self, graph: Any, rate: float, target: Any, loss: str | Loss) -> None:
         """Learn from the last step."""
-        self.require_step(graph)
-        self.open(graph, 1)
-        job, stepper = self._working()
+        store = graph._store
+        if self.edits != store.edits or not self.clock[0]:
+            self.require_step(graph)
+            self.open(graph, 1)
+        chosen = MATCHING if loss == "matching" else self._loss(loss)
+        try:
+            if chosen.domain is not np.isfinite:
+                raise TypeError
+            self.fill_target(target)
+        except CANNOT_FILL:
+            self.set_target(target, chosen)
+        try:
+            self.stepper.propagate(float(rate), chosen)
+        except Exception:
+            number("rate", rate)
+            self.set_target(self.job.target, chosen)
+            raise
+        self._learned(store)
+
+    def _learned(self, store: Any) -> None:
+        """Note that parameters were changed, by the state itself."""
+        store.edits += 1
+        if self.edits >= 0:
+            self.edits = store.edits
+
+    def stepping(self, graph: Any, rate: float, loss: str | Loss) -> Step:
+        """Return what does many steps with the same rate and loss."""
         chosen = self._loss(loss)
-        rate = number("rate", rate)
+        if chosen.domain is not np.isfinite:
+            raise ParameterError(
+                f"a stepper does not check targets, and {chosen.name} cannot take all numbers;"
+                " take net.propagate, or the loss 'matching', 'squared_error' or 'mse'"
+            )
+        made = Step(graph, self, number("rate", rate), chosen)
+        made._get_ready()
+        return made
+
+    def set_x(self, x: Any) -> None:
+        """Check inputs thoroughly."""
+        row = real_array("x", x, self.job.x.dtype)
+        if row.shape != self.job.x.shape:
+            raise ShapeError(
+                f"x must have shape {self.job.x.shape}, one step of one sample; got {row.shape}"
+            )
+        self.job.x[:] = row
+
+    def set_target(self, target: Any, loss: Loss) -> None:
+        """Check a target thoroughly."""
+        job = self.job
         n_out = len(job.target)
         if not n_out:
             raise ParameterError("the network has no outputs to propagate from")
         row = [target] if n_out == 1 and np.ndim(target) == 0 else target
-        job.target[:] = chosen.prepare(row, (), n_out)[0, 0]
-        stepper.propagate(rate, chosen)
-        graph._store.edits += 1
-        self.edits = graph._store.edits
+        job.target[:] = loss.prepare(row, (), n_out)[0, 0]
 
     def learn(
         self, graph: NeuronGraph, X: Any, Y: Any, rate: float, loss: str | Loss
     ) -> np.ndarray:
         """Activate and propagate, step by step; return the outputs (T, n_out)."""
         self.open(graph, np.shape(X)[0] if np.ndim(X) else 1)
-        job, stepper = self._working()
+        job = self.job
         chosen, rate = self._loss(loss), number("rate", rate)
         x = real_array("X", X, job.x.dtype)
         if x.ndim != 2 or x.shape[1] != len(job.x):
@@ -109,12 +158,10 @@ class Online:
         target = chosen.prepare(Y, (len(x),), len(job.target))[:, 0]
         outputs = np.zeros((len(x), len(job.target)), job.x.dtype)
         try:
-            stepper.learn(np.ascontiguousarray(x), np.ascontiguousarray(target), rate, chosen,
+            self.stepper.learn(np.ascontiguousarray(x), np.ascontiguousarray(target), rate, chosen,
                           outputs)  # fmt: skip
         finally:
-            self.steps, self.taped = job.steps, job.taped
-            graph._store.edits += 1
-            self.edits = graph._store.edits
+            self._learned(graph._store)
         return outputs
 
     def clear_traces(self, graph: NeuronGraph) -> None:
@@ -125,7 +172,7 @@ class Online:
         for table in (graph._store.neurons, graph._store.synapses):
             if "eligibility" in table.arrays:
                 table.array("eligibility")[:] = 0
-        self.taped, self.edits = 0, -1
+        self.clock[1] = 0
 
     def extended_traces(self, graph: NeuronGraph) -> list[ExtendedTrace]:
         """Return the extended traces."""
@@ -157,7 +204,7 @@ class Online:
 
     # ------------------------------------------------------------ getting ready
 
-    def open(self, graph: NeuronGraph, n_steps: int) -> None:
+    def open(self, graph: Any, n_steps: int) -> None:
         """Fit the state to the network as it is now, and choose who steps it."""
         store = graph._store
         made = plan(graph)
@@ -165,10 +212,11 @@ class Online:
             self._fit(graph, made)
             self.version, self.edits = store.version, -1
         engine = self._engine(graph, made, n_steps)
-        if self.edits != store.edits or engine != self.engine:
-            self.job = self._bind(graph, made)
-            self.stepper = get_engine(engine).stepper(self.job) or walk(self.job)
-            self.engine, self.edits = engine, store.edits
+        self.job = job = self._bind(graph, made)
+        self.stepper = get_engine(engine).stepper(job) or job.definition
+        self.fill_x, self.fill_target = _filler(job.x), _filler(job.target)
+        # While "auto" still walks, it asks again before each step.
+        self.edits = -1 if engine == "walker" and graph.engine == "auto" else store.edits
 
     def _engine(self, graph: Any, made: Plan, n_steps: int) -> str:
         """Return the engine: with "auto" the walker, until a kernel would have been worth it."""
@@ -211,8 +259,7 @@ class Online:
             made,
             rule.influences(made),
             self.fields,
-            self.steps,
-            self.taped,
+            self.clock,
             Parameters(weight, bias),
             both("grad"),
             both("eligibility", rule.traces),
@@ -220,36 +267,84 @@ class Online:
             shown,
         )
 
-    def _working(self) -> tuple[Job, Stepper]:
-        assert self.job is not None and self.stepper is not None  # open() came first
-        return self.job, self.stepper
-
     def _loss(self, loss: str | Loss) -> Loss:
         chosen = get_loss(loss)
         if get_rule(self.rule).name == "synaptic" and chosen.name != "matching":
             raise ParameterError("rule 'synaptic' knows the matching loss only; take 'lstm-g'")
         return chosen
 
-    @staticmethod
-    def _row(name: str, value: Any, n: int, dtype: np.dtype) -> np.ndarray:
-        row = real_array(name, value, dtype)
-        if row.shape != (n,):
-            raise ShapeError(
-                f"{name} must have shape ({n},), one step of one sample; got {row.shape}"
-            )
-        return row
-
     # ------------------------------------------------------------ copies
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "job": None, "stepper": None, "edits": -1}
+        passing = ("job", "stepper", "fill_x", "fill_target")
+        return {k: v for k, v in self.__dict__.items() if k not in passing} | {"edits": -1}
 
     def copy(self) -> Online:
         """Return the same state for a copy of the network."""
         twin = object.__new__(Online)
         twin.__dict__.update(self.__getstate__())
+        twin.clock = self.clock.copy()
         twin.fields = {name: array.copy() for name, array in self.fields.items()}
         return twin
+
+
+class Step:
+    """A step of online learning with everything checked beforehand but the numbers.
+
+    What `net.stepper` returns. Lists of numbers are fastest.
+
+    Attributes
+    ----------
+    rate : float
+        Learning rate of the steps to come; settable.
+    """
+
+    def __init__(self, graph: Any, state: Online, rate: float, loss: Loss):
+        self.rate, self._graph, self._state, self._loss = rate, graph, state, loss
+        self._ready = -1
+
+    def __call__(self, x: Sequence[float], target: Sequence[float]) -> np.ndarray:
+        """Activate, propagate, and return the outputs (n_out,), in an array that is used again."""
+        state, store = self._state, self._graph._store
+        if self._ready != store.edits:
+            self._get_ready()
+        try:
+            self._fill(self._bytes, 0, *target, *x)
+        except CANNOT_FILL:
+            state.set_x(x)
+            state.set_target(target, self._loss)
+        self._stepper.step(self.rate, self._loss)
+        store.edits = state.edits = self._ready = self._ready + 1
+        return self._outputs
+
+    def _get_ready(self) -> None:
+        state, graph = self._state, self._graph
+        if graph._online is not state:
+            raise ParameterError("the network was reset since; make a new net.stepper(...)")
+        state.open(graph, SMALL)  # who makes a stepper has many steps in mind
+        job = self._state.job
+        self._stepper, self._outputs, self._ready = state.stepper, job.outputs, graph._store.edits
+        state.edits = self._ready
+        self._bytes = memoryview(job.taken.data)
+        self._fill = Struct(f"={len(job.target)}d{len(job.x)}{job.x.dtype.char}").pack_into
+
+
+CANNOT_FILL = (StructError, OverflowError, TypeError)
+
+
+def _filler(row: np.ndarray) -> Callable[[Any], None]:
+    """Return what puts n numbers into a row, or raises one of `CANNOT_FILL`; fast for a list."""
+    view, pack = memoryview(row.data), Struct(f"{len(row)}{row.dtype.char}").pack_into
+
+    def fill(values: Any) -> None:
+        if values.__class__ is np.ndarray:
+            if values.shape != row.shape or values.dtype.kind not in "fiub":
+                raise TypeError
+            row[:] = values
+        else:
+            pack(view, 0, *values)
+
+    return fill
 
 
 def _keys(graph: NeuronGraph, made: Plan, rule: Rule) -> dict[str, np.ndarray]:
@@ -259,7 +354,7 @@ def _keys(graph: NeuronGraph, made: Plan, rule: Rule) -> dict[str, np.ndarray]:
     parameters = np.concatenate([synapses, ~neurons])
     found = rule.influences(made)
     traces = np.empty((0, 3), np.int64)
-    if found.size:
+    if found.size and "extended" in rule.fields(made):
         k, t, theta = found.keys(made).T
         traces = np.stack([neurons[k], neurons[t], parameters[theta]], 1)
     return {

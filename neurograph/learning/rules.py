@@ -209,6 +209,10 @@ class RTRL(Rule):
             "dy": Field((plan.history + 1, "neuron", "parameter")),
         }
 
+    def influences(self, plan: Plan) -> Influences:
+        """Return those of gates that act in the same step; δ goes through them."""
+        return find_influences(plan)
+
     def require(self, plan: Plan, dtype: np.dtype) -> None:
         """Raise if the sensitivities would be too large."""
         parameters = plan.n_synapses + plan.n_memories + plan.n_neurons

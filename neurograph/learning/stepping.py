@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -28,7 +29,7 @@ from neurograph.learning.losses import Loss, Outputs, evaluate
 from neurograph.learning.rules import BPTT, LSTMG, RTRL, Rule, Synaptic
 from neurograph.schedule import NONE, Plan
 
-__all__ = ["Job", "Stepper", "Walk", "walk"]
+__all__ = ["Job", "Shown", "Stepper", "Walk"]
 
 
 class Shown(NamedTuple):
@@ -53,23 +54,25 @@ class Job:
         Columns of the store where users look.
     fields : dict of str to array
         What the rule keeps, see `Rule.fields`.
-    steps, taped : int
-        Since rest, and since the traces were cleared.
-    x, target, outputs : (n_in,), (n_out,), (n_out,) arrays
-        What a step takes and gives.
+    clock : (2,) int array
+        Steps since rest, and since the traces were cleared.
+    taken : array of bytes
+        What a step takes: `target` (n_out,) and then `x` (n_in,), side by side.
+    outputs : (n_out,) array
+        What it gives.
     """
 
     rule: Rule
     plan: Plan
     influences: Influences
     fields: dict[str, np.ndarray]
-    steps: int
-    taped: int
+    clock: np.ndarray
     parameters: Parameters
     gradients: Parameters
     eligibility: Parameters
     trainable: Parameters
     shown: Shown
+    taken: np.ndarray = field(init=False)
     x: np.ndarray = field(init=False)
     target: np.ndarray = field(init=False)
     outputs: np.ndarray = field(init=False)
@@ -77,10 +80,40 @@ class Job:
 
     def __post_init__(self) -> None:
         self.functions = activations(self.plan)
-        dtype = self.parameters.weight.dtype
-        self.x = np.zeros(len(self.plan.inputs), dtype)
-        self.target = np.zeros(len(self.plan.outputs))
-        self.outputs = np.zeros(len(self.plan.outputs), dtype)
+        dtype, n_in, n_out = (
+            self.parameters.weight.dtype,
+            *map(len, (self.plan.inputs, self.plan.outputs)),
+        )
+        self.taken = np.zeros(8 * n_out + dtype.itemsize * n_in, np.uint8)
+        self.target, self.x = (
+            self.taken[: 8 * n_out].view(float),
+            self.taken[8 * n_out :].view(dtype),
+        )
+        self.outputs = np.zeros(n_out, dtype)
+
+    @property
+    def steps(self) -> int:
+        """Steps since rest."""
+        return int(self.clock[0])
+
+    @cached_property
+    def definition(self) -> Walk:
+        """What steps this job by definition."""
+        return WALKS[type(self.rule)](self)
+
+    def tape(
+        self, d_output: np.ndarray, d_state: np.ndarray
+    ) -> tuple[Signals, Signals, int, np.ndarray, np.ndarray]:
+        """Return what the rule keeps, as of a run, and the errors at its last step.
+
+        These are states, outputs, the number of steps, ∂ℓ/∂y and ∂ℓ/∂s.
+        """
+        steps = min(max(1, int(self.clock[1])), self.rule.steps)
+        s = self.fields["s"][-1 - steps :, None, :, None]
+        y = self.fields["y"][-self.plan.history - steps :, None, :, None]
+        d = np.zeros((2, steps, len(d_output), 1), s.dtype)
+        d[0, -1, :, 0], d[1, -1, :, 0] = d_output, d_state
+        return Signals(s, 1), Signals(y, 1), steps, d[0], d[1]
 
 
 class Stepper(Protocol):
@@ -91,6 +124,9 @@ class Stepper(Protocol):
 
     def propagate(self, rate: float, loss: Loss) -> None:
         """Write the gradient of the loss of this step, then go downhill by `rate`."""
+
+    def step(self, rate: float, loss: Loss) -> None:
+        """Activate and propagate."""
 
     def learn(
         self, x: np.ndarray, target: np.ndarray, rate: float, loss: Loss, outputs: np.ndarray
@@ -121,6 +157,7 @@ class Walk:
     def activate(self) -> None:
         """Do one step of equations (1)-(4), then remember."""
         job, plan, s, y = self.job, self.plan, self.f["s"], self.f["y"]
+        require_inputs(plan, job.x)
         start = State(y[-plan.history :, :, None], s[-1][:, None], job.steps, (), plan.neuron)
         found = Walker().forward(plan, job.parameters, job.x[None, :, None], start)
         s_now, y_now = (signals.of()[-1, :, 0] for signals in found)
@@ -129,8 +166,7 @@ class Walk:
         s[-1], y[-1] = s_now, y_now
         for j, f in enumerate(job.functions):
             self.f["slope"][j] = 0 if j in self.inputs else f.derivative(s_now[j])
-        job.steps += 1
-        job.taped += 1
+        job.clock += 1
         self.remember()
         self.show()
 
@@ -154,6 +190,11 @@ class Walk:
         require_gradient(found, updated)
         job.shown.delta[:] = delta
         overwrite((*job.gradients, *job.parameters), (*found, *updated))
+
+    def step(self, rate: float, loss: Loss) -> None:
+        """Activate and propagate."""
+        self.activate()
+        self.propagate(rate, loss)
 
     def learn(
         self, x: np.ndarray, target: np.ndarray, rate: float, loss: Loss, outputs: np.ndarray
@@ -267,23 +308,11 @@ class WalkBPTT(Walk):
 
     def gradient(self, d_output: np.ndarray, d_state: np.ndarray) -> tuple[Parameters, np.ndarray]:
         """Go back through the tape."""
-        states, outputs, steps, *given = tape(self.job, d_output, d_state)
+        states, outputs, steps, *given = self.job.tape(d_output, d_state)
         found = Walker().backward(
             self.plan, self.job.parameters, states, outputs, self.job.steps - steps, *given
         )
         return Parameters(found.weight, found.bias), found.delta.of()[-1, :, 0]
-
-
-def tape(
-    job: Job, d_output: np.ndarray, d_state: np.ndarray
-) -> tuple[Signals, Signals, int, np.ndarray, np.ndarray]:
-    """Return the kept states and outputs as of a run, its steps, and ∂ℓ/∂y, ∂ℓ/∂s of its end."""
-    steps = min(max(1, job.taped), job.rule.steps)
-    s = job.fields["s"][-1 - steps :, None, :, None]
-    y = job.fields["y"][-job.plan.history - steps :, None, :, None]
-    d = np.zeros((2, steps, len(d_output), 1), s.dtype)
-    d[0, -1, :, 0], d[1, -1, :, 0] = d_output, d_state
-    return Signals(s, 1), Signals(y, 1), steps, *d
 
 
 class WalkRTRL(Walk):
@@ -349,6 +378,7 @@ class WalkSynaptic(Walk):
 
     def activate(self) -> None:
         """Visit every neuron once: state, traces, then the gains that it gives."""
+        require_inputs(self.plan, self.job.x)
         job, plan, (weight, bias) = self.job, self.plan, self.job.eligibility
         before = [array.copy() for array in (*self.f.values(), weight, bias)]
         old, s = self.f["s"]
@@ -376,8 +406,7 @@ class WalkSynaptic(Walk):
         except NonFiniteError:
             overwrite((*self.f.values(), weight, bias), before)
             raise
-        job.steps += 1
-        job.taped += 1
+        job.clock += 1
         self.show()
 
     def gain(self, e: int) -> float:
@@ -457,11 +486,6 @@ class WalkSynaptic(Walk):
 WALKS = {LSTMG: WalkLSTMG, BPTT: WalkBPTT, RTRL: WalkRTRL, Synaptic: WalkSynaptic}
 
 
-def walk(job: Job) -> Walk:
-    """Return what steps a job by definition."""
-    return WALKS[type(job.rule)](job)
-
-
 # ---------------------------------------------------------------- checks and updates
 
 
@@ -478,6 +502,16 @@ def overwrite(arrays: Iterable[np.ndarray], values: Iterable[np.ndarray]) -> Non
     """Put values into arrays, one by one."""
     for array, new in zip(arrays, values, strict=True):
         array[:] = new
+
+
+def require_inputs(plan: Plan, x: np.ndarray) -> None:
+    """Raise unless all inputs are finite."""
+    wrong = np.flatnonzero(~np.isfinite(x))
+    if len(wrong):
+        name = plan.name(plan.inputs[wrong[0]])
+        raise NonFiniteError(
+            f"x holds {x[wrong[0]]} for input {name!r}; inputs must be finite numbers"
+        )
 
 
 def require_finite(plan: Plan, s: np.ndarray, y: np.ndarray) -> None:

@@ -1,0 +1,209 @@
+"""Online learning on the compiled engine: a job as kernels want it, see `learning.stepping`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from neurograph.engines.kernels import LOSSES
+from neurograph.engines.program import program
+from neurograph.engines.traces import (
+    BPTT,
+    GIVEN,
+    INFLUENCES,
+    LSTM_G,
+    MATCHING,
+    RTRL,
+    SYNAPTIC,
+    U8,
+    U32,
+    Frame,
+    framed,
+    kernels,
+)
+
+__all__ = ["Stepping"]
+
+CODES = {"matching": MATCHING, **{name: code for code, name in enumerate(LOSSES)}}
+RULES = {"lstm-g": LSTM_G, "synaptic": SYNAPTIC, "bptt": BPTT, "rtrl": RTRL}
+SHORT = 10_000  # parameters of a network whose single steps keep other threads waiting
+ROUND = 0.04  # seconds of steps before Python is asked for Ctrl-C
+
+
+class Stepping:
+    """Steps a job with kernels; where a step goes wrong, by definition, which says what is.
+
+    Parameters
+    ----------
+    job : Job
+        See `neurograph.learning.stepping`.
+    table : array
+        Addresses of the activations of the plan.
+    backward : callable
+        `Engine.backward`, for the tape of rule "bptt".
+    """
+
+    def __init__(self, job: Any, table: np.ndarray, backward: Callable):
+        self.job, self.backward, self.rule = job, backward, RULES[job.rule.name]
+        self.arrays = _arrays(job, table)
+        short = len(self.arrays["found"]) < SHORT
+        self.kernels = kernels(self.rule, job.parameters.weight.dtype.type, short)
+        self.frame, self._alive = framed(self.arrays)
+        self.direct = self.rule in (LSTM_G, RTRL)  # kernels change nothing if they fail
+
+    def activate(self) -> None:
+        """Do one step with the inputs `job.x`."""
+        before = None if self.direct else self._save()
+        if not self.kernels.activate(self.frame):
+            self._restore(before)
+            self.job.definition.activate()
+
+    def propagate(self, rate: float, loss: Any) -> None:
+        """Learn from this step."""
+        code = CODES.get(loss.name, GIVEN)
+        if self.direct and code != GIVEN:
+            if not self.kernels.propagate(self.frame, rate, code):
+                self.job.definition.propagate(rate, loss)
+            return
+        before = self._save()
+        if not self._propagate(rate, loss, code):
+            self._restore(before)
+            self.job.definition.propagate(rate, loss)
+
+    def step(self, rate: float, loss: Any) -> None:
+        """Activate and propagate."""
+        code = CODES.get(loss.name, GIVEN)
+        if self.direct and code != GIVEN:
+            wrong = self.kernels.step(self.frame, rate, code)
+            if not wrong:
+                return
+            if wrong == 1:
+                self.job.definition.activate()
+            self.job.definition.propagate(rate, loss)
+        else:
+            self.activate()
+            self.propagate(rate, loss)
+
+    def learn(
+        self, x: np.ndarray, target: np.ndarray, rate: float, loss: Any, outputs: np.ndarray
+    ) -> None:
+        """Activate and propagate, step by step, in rounds after which Ctrl-C is heard."""
+        job, code = self.job, CODES.get(loss.name, GIVEN)
+        if code == GIVEN or self.rule == BPTT:
+            for t in range(len(x)):
+                job.x[:], job.target[:] = x[t], target[t]
+                self.activate()
+                outputs[t] = job.outputs
+                if not np.isnan(target[t]).all():
+                    self.propagate(rate, loss)
+            return
+        many = {"steps_x": x.ravel(), "steps_target": target.ravel(), "steps_outputs": outputs}
+        frame, _alive = framed(self.arrays | many)
+        t, pace = 0, 64
+        while t < len(x):
+            before, started, since = self._save(), perf_counter(), job.steps - t
+            end = min(t + pace, len(x))
+            done = self.kernels.learn(frame, rate, code, t, end)
+            if done < end and before is not None:
+                self._restore(before)
+                self.kernels.learn(frame, rate, code, t, done)
+            t, n = done, done - t
+            if done < end:  # by definition, which says what is wrong, or does it after all
+                job.x[:], job.target[:] = x[t], target[t]
+                if job.steps - since == t:
+                    self.activate()
+                self.propagate(rate, loss)
+                outputs[t], t = job.outputs, t + 1
+            pace = max(1, min(8 * pace, int(n * ROUND / max(perf_counter() - started, 1e-9))))
+
+    # -- inside
+
+    def _propagate(self, rate: float, loss: Any, code: int) -> bool:
+        if code != GIVEN and self.rule != BPTT:
+            return self.kernels.propagate(self.frame, rate, code)
+        given = self.job.definition.slopes_of(loss)
+        if self.rule == BPTT:
+            return self._through_tape(rate, *given)
+        self.arrays["d_output"][:], self.arrays["d_state"][:] = given
+        return self.kernels.propagate(self.frame, rate, GIVEN)
+
+    def _through_tape(self, rate: float, d_output: np.ndarray, d_state: np.ndarray) -> bool:
+        job, arrays = self.job, self.arrays
+        states, outputs, steps, *given = job.tape(d_output, d_state)
+        since = job.steps - steps
+        found = self.backward(job.plan, job.parameters, states, outputs, since, *given)
+        arrays["found"][:] = np.concatenate([found.weight, found.bias])
+        arrays["delta"][:] = found.delta.of()[-1, :, 0]
+        return self.kernels.update(self.frame, rate)
+
+    def _save(self) -> list[np.ndarray] | None:
+        """Return copies of what Synaptic's sweeps change on their way; others change it last."""
+        return [self.arrays[name].copy() for name in CHANGED] if self.rule == SYNAPTIC else None
+
+    def _restore(self, before: list[np.ndarray] | None) -> None:
+        for name, values in zip(CHANGED, before, strict=True) if before is not None else ():
+            self.arrays[name][:] = values
+
+
+# What a sweep of Synaptic changes.
+CHANGED = (
+    *("clock", "w", "b", "gw", "gb", "ew", "s", "y", "slope", "extended", "gain"),
+    *("r", "projected", "gated", "delta_shown"),
+)
+
+
+def _arrays(job: Any, table: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the arrays of a `Frame`, by name; those of the store and the job are views."""
+    plan, fields, dtype = job.plan, job.fields, job.parameters.weight.dtype
+    n, h = plan.n_neurons, plan.history
+    names = [plan.activations[code] for code in plan.activation]
+    nothing = np.empty(0, dtype)
+    made = dict.fromkeys(Frame._fields, nothing) | {
+        "p": program(plan, dense=False).packed,
+        "q": _packed(job.influences),
+        "clock": job.clock,
+        "w": job.parameters.weight,
+        "b": job.parameters.bias,
+        "gw": job.gradients.weight,
+        "gb": job.gradients.bias,
+        "ew": job.eligibility.weight,
+        "eb": job.eligibility.bias,
+        "trainable_w": job.trainable.weight.view(U8),
+        "trainable_b": job.trainable.bias.view(U8),
+        "table": table,
+        "s": fields["s"][-2:],
+        "y": fields["y"][-1 - h :],
+        "tape_s": fields["s"],
+        "tape_y": fields["y"],
+        "slope": fields["slope"],
+        "spare": np.empty((2, n), dtype),
+        "delta": np.zeros(n, dtype),
+        "found": np.zeros(plan.n_synapses + plan.n_memories + n, dtype),
+        "eps": np.zeros(n, dtype),
+        "d_output": np.zeros(len(plan.outputs), dtype),
+        "d_state": np.zeros(len(plan.outputs), dtype),
+        "row": np.zeros(1, np.int64),
+        "state": job.shown.state,
+        "output": job.shown.output,
+        "delta_shown": job.shown.delta,
+        "gain_shown": job.shown.gain,
+        "x": job.x,
+        "target": job.target,
+        "outputs": job.outputs,
+        "steps_target": np.empty(0),
+        "stable": np.array([names[o] == "logistic" for o in plan.outputs], U8),
+        "hard": np.array([name == "step" for name in names], U8),
+    }
+    made |= {name: fields[name] for name in ("extended", "gain", "projected", "gated", "ds", "dy")
+             if name in fields}  # fmt: skip
+    made["r"] = fields.get("responsibility", nothing)
+    return {name: array.reshape(-1) for name, array in made.items()}
+
+
+def _packed(influences: Any) -> np.ndarray:
+    parts = [getattr(influences, name) for name in INFLUENCES]
+    begin = len(parts) + np.cumsum([0, *map(len, parts)])[:-1]
+    return np.concatenate([begin, *parts]).astype(U32)
