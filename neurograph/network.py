@@ -728,13 +728,14 @@ class Network(NeuronGraph):
         Y: Any,
         *,
         epochs: int = 1,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         shuffle: bool = True,
         optimizer: Optimizer | None = None,
-        loss: str | Loss = "squared_error",
+        loss: str | Loss | None = None,
+        rule: str | Rule | None = None,
         engine: str | None = None,
     ) -> History:
-        """Train on samples, batch by batch.
+        """Train on samples, batch by batch; or online, step by step, by a rule.
 
         Parameters
         ----------
@@ -743,14 +744,17 @@ class Network(NeuronGraph):
         epochs : int
             Passes over the samples.
         batch_size : int
-            Samples for each update; a batch's gradient is the mean over its samples (and
-            steps). 1 learns one by one.
+            Samples for each update, 32 unless given; a batch's gradient is the mean over its
+            samples (and steps). 1 learns one by one.
         shuffle : bool
             Draw a new order for each epoch from the network's generator, or keep theirs.
         optimizer : Optimizer
             `neurograph.SGD(0.1)` unless given.
         loss : str
-            See `neurograph.LOSSES`.
+            See `neurograph.LOSSES`; "squared_error" unless given, with a rule "matching".
+        rule : str or Rule, optional
+            Learn online: every sample is a sequence from rest, and every step that is asked
+            anything is followed by an update, as `propagate` does it. By SGD alone.
         engine : str, optional
             Instead of `net.engine`.
 
@@ -779,6 +783,7 @@ class Network(NeuronGraph):
             shuffle=shuffle,
             optimizer=optimizer,
             loss=loss,
+            rule=rule,
             engine=engine or self.engine,
         )
 

@@ -26,7 +26,10 @@ from neurograph.errors import NeurographError, NonFiniteError, ParameterError, S
 from neurograph.graph import NeuronGraph
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate, get_loss
+from neurograph.learning.online import Online
 from neurograph.learning.optimizers import SGD, Optimizer
+from neurograph.learning.rules import Rule
+from neurograph.learning.stepping import Course
 from neurograph.schedule import Plan, plan
 from neurograph.values import flag, natural
 
@@ -109,21 +112,25 @@ def rounds(
     Y: Any,
     *,
     epochs: int = 1,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     shuffle: bool = True,
     optimizer: Optimizer | None = None,
-    loss: str | Loss = "squared_error",
-    engine: str = "auto",
+    loss: str | Loss | None = None,
+    rule: str | Rule | None = None,
+    engine: str | Engine = "auto",
 ) -> Iterator[list[float]]:
     """Train a network; yield the mean losses of the epochs since the last time.
 
     Everything is checked before the first sample. The arguments are those of `Network.fit`.
     """
     graph.require_own()
-    n_epochs = natural("epochs", epochs)
-    batch_size, shuffle = natural("batch_size", batch_size), flag("shuffle", shuffle)
-    if not batch_size:
+    n_epochs, shuffle = natural("epochs", epochs), flag("shuffle", shuffle)
+    size = (32 if rule is None else 1) if batch_size is None else natural("batch_size", batch_size)
+    if not size:
         raise ParameterError("batch_size must be 1 or more, got 0")
+    if rule is not None and size != 1:
+        raise ParameterError(f"a rule learns step by step: leave out batch_size, got {size}")
+    loss = ("squared_error" if rule is None else "matching") if loss is None else loss
     optimizer = SGD() if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer):
         raise ParameterError(
@@ -140,9 +147,18 @@ def rounds(
     targets = get_loss(loss).prepare(Y, batch.shape, len(chosen.outputs))
     if np.isnan(targets).all():
         raise ParameterError("every target is NaN: nothing is asked of any output")
-    n_batches = -(-len(targets) // batch_size) * n_epochs
+    if rule is not None:
+        if type(optimizer) is not SGD:
+            raise ParameterError(
+                f"a rule learns by plain descent: optimizer=SGD(rate); got {optimizer}"
+            )
+        state = Online(rule, engine)
+        state.open(graph, 0)
+        state.knows(get_loss(loss))
+        return _steps(graph, state, batch, targets, optimizer.rate, loss, n_epochs, shuffle)
+    n_batches = -(-len(targets) // size) * n_epochs
     executor = get_engine(engine, work(chosen, batch) * n_batches)
-    learner = _Learner(graph, executor, batch, targets, min(batch_size, len(targets)))
+    learner = _Learner(graph, executor, batch, targets, min(size, len(targets)))
     return _rounds(learner.start(optimizer, loss), n_epochs, shuffle)
 
 
@@ -254,6 +270,53 @@ def _rounds(learner: _Learner, n_epochs: int, shuffle: bool) -> Iterator[list[fl
         loss, asked = values.reshape(n, per_epoch, 2).transpose(2, 0, 1)
         yield ((loss * asked).sum(1) / asked.sum(1)).tolist()
         epoch += n
+
+
+def _steps(
+    graph: NeuronGraph,
+    state: Online,
+    batch: Batch,
+    targets: np.ndarray,
+    rate: float,
+    loss: str | Loss,
+    n_epochs: int,
+    shuffle: bool,
+) -> Iterator[list[float]]:
+    """Learn online, each sample a sequence of its own, from rest; some epochs at a time."""
+    n_samples, n_steps, n_in = batch.samples.shape
+    tables = graph._store.neurons, graph._store.synapses
+    kept = [(t, t.array("eligibility").copy()) for t in tables if "eligibility" in t.arrays]
+    per_call, epoch = max(1, 2**14 // (n_samples * n_steps)), 0
+    try:
+        while epoch < n_epochs:
+            n = min(per_call, n_epochs - epoch)
+            order = _orders(graph.rng, n_samples, n, shuffle)
+            target = targets[order]
+            many = state.follow(
+                graph,
+                batch.samples[order].reshape(-1, n_in),
+                target.reshape(-1, target.shape[-1]),
+                rate,
+                get_loss(loss),
+                n_steps,
+            )
+            yield _losses(state, many, loss, n)
+            epoch += n
+    finally:  # what `activate` keeps is another matter
+        for table, values in kept:
+            table.array("eligibility")[:] = values
+
+
+def _losses(state: Online, many: Course, loss: str | Loss, n_epochs: int) -> list[float]:
+    """Return the mean loss of each of some epochs."""
+    made = state.job.plan
+    functions = [state.job.functions[j] for j in made.outputs]
+    seen = Outputs(
+        many.states[:, None], many.outputs[:, None], functions, [made.name(j) for j in made.outputs]
+    )
+    terms, asked = get_loss(loss).measure(seen, many.target[:, None])
+    n_asked = asked.reshape(n_epochs, -1).sum(1)
+    return (terms.value.reshape(n_epochs, -1).sum(1) / np.maximum(1, n_asked)).tolist()
 
 
 def _orders(rng: np.random.Generator, n: int, n_epochs: int, shuffle: bool) -> np.ndarray:

@@ -87,36 +87,34 @@ class Stepping:
             self.activate()
             self.propagate(rate, loss)
 
-    def learn(
-        self, x: np.ndarray, target: np.ndarray, rate: float, loss: Any, outputs: np.ndarray
-    ) -> None:
+    def learn(self, many: Any, rate: float, loss: Any) -> None:
         """Activate and propagate, step by step, in rounds after which Ctrl-C is heard."""
-        job, code = self.job, CODES.get(loss.name, GIVEN)
+        code = CODES.get(loss.name, GIVEN)
         if code == GIVEN or self.rule == BPTT:
-            for t in range(len(x)):
-                job.x[:], job.target[:] = x[t], target[t]
-                self.activate()
-                outputs[t] = job.outputs
-                if not np.isnan(target[t]).all():
-                    self.propagate(rate, loss)
+            many.loop(self, self.job, rate, loss)
             return
-        many = {"steps_x": x.ravel(), "steps_target": target.ravel(), "steps_outputs": outputs}
-        frame, _alive = framed(self.arrays | many)
+        given = {
+            "steps_x": many.x,
+            "steps_target": many.target,
+            "steps_outputs": many.outputs,
+            "steps_states": many.states,
+        }
+        frame, _alive = framed(self.arrays | given)
+        kernel, period, n_steps = self.kernels.learn, many.period, len(many.x)
         t, pace = 0, 64
-        while t < len(x):
-            before, started, since = self._save(), perf_counter(), job.steps - t
-            end = min(t + pace, len(x))
-            done = self.kernels.learn(frame, rate, code, t, end)
+        while t < n_steps:
+            before, started, since = self._save(), perf_counter(), self.job.steps - t
+            end = min(t + pace, n_steps)
+            done = kernel(frame, rate, code, period, t, end)
             if done < end and before is not None:
                 self._restore(before)
-                self.kernels.learn(frame, rate, code, t, done)
+                kernel(frame, rate, code, period, t, done)
             t, n = done, done - t
-            if done < end:  # by definition, which says what is wrong, or does it after all
-                job.x[:], job.target[:] = x[t], target[t]
-                if job.steps - since == t:
-                    self.activate()
-                self.propagate(rate, loss)
-                outputs[t], t = job.outputs, t + 1
+            if done < end:
+                # By definition, which says what is wrong, or does it after all.
+                expected = t % period if period else since + t
+                many.one(self, self.job, t, rate, loss, activated=self.job.steps != expected)
+                t += 1
             pace = max(1, min(8 * pace, int(n * ROUND / max(perf_counter() - started, 1e-9))))
 
     # -- inside

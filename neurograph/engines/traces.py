@@ -84,7 +84,7 @@ class Frame(NamedTuple):
     eps, d_output, d_state, row : room
     state, output, delta_shown, gain_shown : where users look
     x, target, outputs : what a step takes and gives
-    steps_x, steps_target, steps_outputs : the same for many steps
+    steps_x, steps_target, steps_outputs, steps_states : the same for many steps, and the states
     stable : (n_out,) 1 where an output is logistic
     hard : (N,) 1 where Synaptic takes the derivative 1
     """
@@ -130,6 +130,7 @@ class Frame(NamedTuple):
     steps_x: Any
     steps_target: Any
     steps_outputs: Any
+    steps_states: Any
     stable: Any
     hard: Any
 
@@ -196,8 +197,9 @@ def opened(frame, real):
         array_at(frame, 38, real),  # steps_x
         array_at(frame, 39, F64),  # steps_target
         array_at(frame, 40, real),  # steps_outputs
-        array_at(frame, 41, U8),  # stable
-        array_at(frame, 42, U8),  # hard
+        array_at(frame, 41, real),  # steps_states
+        array_at(frame, 42, U8),  # stable
+        array_at(frame, 43, U8),  # hard
     )
 
 
@@ -276,6 +278,23 @@ def show(f):
         put(f.gain_shown, e, gain_of(f, e))
     for o in range(at(f.p, N_OUTPUTS)):
         put(f.outputs, o, at(f.y, now + get(f.p, OUTPUT, o)))
+
+
+@njit(**HELPER)
+def fill(array, value):
+    """Put one number everywhere."""
+    for i in range(len(array)):
+        put(array, i, cast(array, value))
+
+
+@njit(**HELPER)
+def rest(f):
+    """Go back to before the first step."""
+    put(f.clock, 0, 0), put(f.clock, 1, 0)
+    for array in (f.tape_s, f.tape_y, f.slope, f.ew, f.eb, f.extended, f.ds, f.dy, f.r,
+                  f.projected, f.gated):  # fmt: skip
+        fill(array, 0)
+    fill(f.gain, 1)
 
 
 # ---------------------------------------------------------------- a step forwards
@@ -692,11 +711,16 @@ def update(frame, rate):
     return descend(opened(frame, REAL), rate)
 
 
-def learn(frame, rate, loss, t0, t1):
-    """Activate and propagate, steps t0:t1; return the first that did not go well, or t1."""
+def learn(frame, rate, loss, period, t0, t1):
+    """Activate and propagate, steps t0:t1; return the first that did not go well, or t1.
+
+    `period`: go back to rest before each step that is a multiple of it; 0: never.
+    """
     f = opened(frame, REAL)
-    n_in, n_out = at(f.p, N_INPUTS), at(f.p, N_OUTPUTS)
+    n, n_in, n_out = at(f.p, NEURONS), at(f.p, N_INPUTS), at(f.p, N_OUTPUTS)
     for t in range(t0, t1):
+        if period and t % period == 0:
+            rest(f)
         for c in range(n_in):
             put(f.x, c, at(f.steps_x, t * n_in + c))
         if not activate(frame):
@@ -706,6 +730,7 @@ def learn(frame, rate, loss, t0, t1):
             target = at(f.steps_target, t * n_out + o)
             put(f.target, o, target)
             put(f.steps_outputs, t * n_out + o, at(f.outputs, o))
+            put(f.steps_states, t * n_out + o, at(f.s, n + get(f.p, OUTPUT, o)))
             asked += 0 if math.isnan(target) else 1
         if asked and not propagate(frame, rate, loss):
             return t
@@ -727,7 +752,7 @@ ARGUMENTS = {
     "propagate": (types.int64, types.float64, types.int64),
     "step": (types.int64, types.float64, types.int64),
     "update": (types.int64, types.float64),
-    "learn": (types.int64, types.float64, types.int64, types.int64, types.int64),
+    "learn": (types.int64, types.float64, *(types.int64,) * 4),
 }
 
 

@@ -20,7 +20,7 @@ from neurograph.errors import NonFiniteError, ParameterError, ShapeError
 from neurograph.graph import NeuronGraph
 from neurograph.learning.losses import Loss, get_loss
 from neurograph.learning.rules import Field, Rule, get_rule
-from neurograph.learning.stepping import Job, Shown, Stepper
+from neurograph.learning.stepping import Course, Job, Shown, Stepper
 from neurograph.schedule import Plan, plan
 from neurograph.values import number
 
@@ -48,13 +48,15 @@ class Online:
     ----------
     rule : str or Rule
         As it was given.
+    engine : str or Engine, optional
+        Instead of the network's.
     clock : (2,) int array
         Steps since rest, and since the traces were cleared.
     """
 
-    def __init__(self, rule: str | Rule = "lstm-g"):
+    def __init__(self, rule: str | Rule = "lstm-g", engine: Any = None):
         get_rule(rule)
-        self.rule = rule
+        self.rule, self.engine = rule, engine
         self.clock = np.zeros(2, np.int64)
         self.fields: dict[str, np.ndarray] = {}
         self.keys: dict[str, np.ndarray] = {}
@@ -91,7 +93,7 @@ class Online:
         if self.edits != store.edits or not self.clock[0]:
             self.require_step(graph)
             self.open(graph, 1)
-        chosen = MATCHING if loss == "matching" else self._loss(loss)
+        chosen = MATCHING if loss == "matching" else self.knows(loss)
         try:
             if chosen.domain is not np.isfinite:
                 raise TypeError
@@ -114,7 +116,7 @@ class Online:
 
     def stepping(self, graph: Any, rate: float, loss: str | Loss) -> Step:
         """Return what does many steps with the same rate and loss."""
-        chosen = self._loss(loss)
+        chosen = self.knows(loss)
         if chosen.domain is not np.isfinite:
             raise ParameterError(
                 f"a stepper does not check targets, and {chosen.name} cannot take all numbers;"
@@ -146,23 +148,38 @@ class Online:
         self, graph: NeuronGraph, X: Any, Y: Any, rate: float, loss: str | Loss
     ) -> np.ndarray:
         """Activate and propagate, step by step; return the outputs (T, n_out)."""
-        self.open(graph, np.shape(X)[0] if np.ndim(X) else 1)
-        job = self.job
-        chosen, rate = self._loss(loss), number("rate", rate)
-        x = real_array("X", X, job.x.dtype)
-        if x.ndim != 2 or x.shape[1] != len(job.x):
-            raise ShapeError(f"X must have shape (steps, {len(job.x)}); got {x.shape}")
+        made = plan(graph)
+        chosen, rate = self.knows(loss), number("rate", rate)
+        x = real_array("X", X, graph.dtype)
+        if x.ndim != 2 or x.shape[1] != len(made.inputs):
+            raise ShapeError(f"X must have shape (steps, {len(made.inputs)}); got {x.shape}")
         if not np.isfinite(x).all():
             t, i = np.argwhere(~np.isfinite(x))[0]
             raise NonFiniteError(f"X holds {x[t, i]} at step {t}; inputs must be finite numbers")
-        target = chosen.prepare(Y, (len(x),), len(job.target))[:, 0]
-        outputs = np.zeros((len(x), len(job.target)), job.x.dtype)
+        target = chosen.prepare(Y, (len(x),), len(made.outputs))[:, 0]
+        return self.follow(graph, x, target, rate, chosen).outputs
+
+    def follow(
+        self,
+        graph: Any,
+        x: np.ndarray,
+        target: np.ndarray,
+        rate: float,
+        loss: Loss,
+        period: int = 0,
+    ) -> Course:
+        """Do many steps on what is checked already; see `Course`."""
+        self.open(graph, len(x))
+        shape = len(x), len(self.job.target)
+        outputs, states = np.zeros((2, *shape), graph.dtype)
+        many = Course(
+            np.ascontiguousarray(x), np.ascontiguousarray(target), outputs, states, period
+        )
         try:
-            self.stepper.learn(np.ascontiguousarray(x), np.ascontiguousarray(target), rate, chosen,
-                          outputs)  # fmt: skip
+            self.stepper.learn(many, rate, loss)
         finally:
             self._learned(graph._store)
-        return outputs
+        return many
 
     def clear_traces(self, graph: NeuronGraph) -> None:
         """Set traces and responsibilities to 0; states, outputs and gains stay."""
@@ -211,19 +228,15 @@ class Online:
         if self.version != store.version:
             self._fit(graph, made)
             self.version, self.edits = store.version, -1
-        engine = self._engine(graph, made, n_steps)
         self.job = job = self._bind(graph, made)
-        self.stepper = get_engine(engine).stepper(job) or job.definition
-        self.fill_x, self.fill_target = _filler(job.x), _filler(job.target)
-        # While "auto" still walks, it asks again before each step.
-        self.edits = -1 if engine == "walker" and graph.engine == "auto" else store.edits
-
-    def _engine(self, graph: Any, made: Plan, n_steps: int) -> str:
-        """Return the engine: with "auto" the walker, until a kernel would have been worth it."""
-        if graph.engine != "auto":
-            return graph.engine
+        wanted = self.engine or graph.engine
         self.visits += (made.n_synapses + made.n_memories + made.n_neurons) * n_steps
-        return "walker" if self.visits < SMALL else "compiled"
+        engine = get_engine(wanted, self.visits)
+        self.stepper = engine.stepper(job) or job.definition
+        self.fill_x, self.fill_target = _filler(job.x), _filler(job.target)
+        # With "auto" a network walks until a kernel would have been worth it: ask again until then.
+        walks = wanted == "auto" and self.stepper is job.definition
+        self.edits = -1 if walks else store.edits
 
     def _fit(self, graph: NeuronGraph, made: Plan) -> None:
         rule = get_rule(self.rule)
@@ -267,7 +280,8 @@ class Online:
             shown,
         )
 
-    def _loss(self, loss: str | Loss) -> Loss:
+    def knows(self, loss: str | Loss) -> Loss:
+        """Return a loss, or raise if the rule cannot take it."""
         chosen = get_loss(loss)
         if get_rule(self.rule).name == "synaptic" and chosen.name != "matching":
             raise ParameterError("rule 'synaptic' knows the matching loss only; take 'lstm-g'")

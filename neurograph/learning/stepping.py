@@ -96,6 +96,14 @@ class Job:
         """Steps since rest."""
         return int(self.clock[0])
 
+    def rest(self) -> None:
+        """Go back to before the first step."""
+        self.clock[:] = 0
+        for name, kept in self.rule.fields(self.plan).items():
+            self.fields[name][:] = kept.rest
+        for column in self.eligibility:
+            column[:] = 0
+
     @cached_property
     def definition(self) -> Walk:
         """What steps this job by definition."""
@@ -116,6 +124,46 @@ class Job:
         return Signals(s, 1), Signals(y, 1), steps, d[0], d[1]
 
 
+@dataclass(eq=False)
+class Course:
+    """Many steps: what goes in, what is asked, what comes out.
+
+    Attributes
+    ----------
+    x, target : (T, n_in), (T, n_out) arrays
+        A target that is all NaN is not learned from.
+    outputs, states : (T, n_out) arrays
+        Of the outputs, each from before its update; to be filled.
+    period : int
+        Go back to rest before each step that is a multiple of it; 0: never.
+    """
+
+    x: np.ndarray
+    target: np.ndarray
+    outputs: np.ndarray
+    states: np.ndarray
+    period: int = 0
+
+    def loop(self, stepper: Stepper, job: Job, rate: float, loss: Loss) -> None:
+        """Do all steps, one by one."""
+        for t in range(len(self.x)):
+            self.one(stepper, job, t, rate, loss)
+
+    def one(
+        self, stepper: Stepper, job: Job, t: int, rate: float, loss: Loss, activated: bool = False
+    ) -> None:
+        """Do step t, or the rest of it if it is `activated` already."""
+        if not activated:
+            if self.period and t % self.period == 0:
+                job.rest()
+            job.x[:] = self.x[t]
+            stepper.activate()
+        self.outputs[t], self.states[t] = job.outputs, job.fields["s"][-1, job.plan.outputs]
+        job.target[:] = self.target[t]
+        if not np.isnan(job.target).all():
+            stepper.propagate(rate, loss)
+
+
 class Stepper(Protocol):
     """Takes a job forward, step by step; after an error the job is as it was."""
 
@@ -128,10 +176,8 @@ class Stepper(Protocol):
     def step(self, rate: float, loss: Loss) -> None:
         """Activate and propagate."""
 
-    def learn(
-        self, x: np.ndarray, target: np.ndarray, rate: float, loss: Loss, outputs: np.ndarray
-    ) -> None:
-        """Activate and propagate, step by step; a target that is all NaN is not asked."""
+    def learn(self, many: Course, rate: float, loss: Loss) -> None:
+        """Activate and propagate, step by step."""
 
 
 class Walk:
@@ -196,17 +242,9 @@ class Walk:
         self.activate()
         self.propagate(rate, loss)
 
-    def learn(
-        self, x: np.ndarray, target: np.ndarray, rate: float, loss: Loss, outputs: np.ndarray
-    ) -> None:
+    def learn(self, many: Course, rate: float, loss: Loss) -> None:
         """Activate and propagate, step by step."""
-        job = self.job
-        for t in range(len(x)):
-            job.x[:], job.target[:] = x[t], target[t]
-            self.activate()
-            outputs[t] = job.outputs
-            if not np.isnan(target[t]).all():
-                self.propagate(rate, loss)
+        many.loop(self, self.job, rate, loss)
 
     def slopes_of(self, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
         """Return ∂ℓ/∂y and ∂ℓ/∂s at the outputs, (n_out,) each."""
