@@ -566,7 +566,9 @@ class Network(NeuronGraph):
                 f"the network has done {_count(self._online.steps, 'step')} with rule"
                 f" {self.rule!r}; net.reset_state() first, then set another rule"
             )
-        self._online = fresh if rule != self.rule else self._online
+        if rule != self.rule:
+            self._online.edits = -1  # a stepper of the old rule sees that it is out of date
+            self._online = fresh
 
     def activate(self, x: Any) -> np.ndarray:
         """Do one step of one sample; the network keeps its state for the next one.
@@ -711,7 +713,7 @@ class Network(NeuronGraph):
     def reset_state(self) -> None:
         """Go back to rest: states, outputs, deltas, gains, traces; weights and gradients stay."""
         self.require_own()
-        self._online = Online(self.rule)
+        self._online.rest()
         for table, columns in (
             (self._store.neurons, ("state", "output", "delta", "eligibility")),
             (self._store.synapses, ("gain", "eligibility")),

@@ -142,6 +142,16 @@ class Span(NamedTuple):
     since: int
 
 
+@njit(**HELPER)
+def wrong(x):
+    """Return 0 if x is finite, else infinity or NaN.
+
+    It compares: x - x alone would do, but where x is a sum the compiler may cancel its terms.
+    """
+    size = abs(x)
+    return size - size if size < math.inf else size
+
+
 # ---------------------------------------------------------------- sums over synapses
 
 
@@ -720,7 +730,7 @@ def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_
     A synapse is visited once, when its target's δ is known: its own gradient, and what its
     source gets; so with `learn` it can be updated on the spot, for nobody needs its weight any
     more (if it is not tied). `clear_inputs` comes first, once. `want`: ∂L/∂x too; without
-    `find` only δ. Returns NaN if a number was not finite, else 0.
+    `find` only δ. Returns 0 if all numbers are finite.
     """
     s, y, delta, eps, slope = run.s, run.y, run.delta, run.eps, run.slope
     n = at(p, NEURONS)
@@ -736,7 +746,7 @@ def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_
             continue
         for j in range(get(p, RUN, r + 1) - 1, get(p, RUN, r) - 1, -1):
             port = get(p, PORT, j)
-            bad += abs(at(s, n + j) - at(s, n + j))
+            bad += wrong(at(s, n + j))
             d = at(eps, j) * at(slope, j)
             if port != NONE:
                 d += at(run.d_state, port)
@@ -773,7 +783,7 @@ def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_
 
 @njit(**INLINE)
 def learn_one(w, gw, e, found, find, learn, step, trainable):
-    """Write a gradient, and with `learn` go a step downhill; return NaN if that went wrong."""
+    """Write a gradient, and with `learn` go a step downhill; return 0 if that went well."""
     bad = cast(w, 0)
     if find:
         put(gw, e, found)
@@ -781,9 +791,9 @@ def learn_one(w, gw, e, found, find, learn, step, trainable):
         change = step * found
         new = at(w, e) - change
         if len(trainable) and not at(trainable, e):
-            bad, new = abs(change - change), at(w, e)
+            bad, new = wrong(change), at(w, e)
         put(w, e, new)
-        bad += abs(new - new)
+        bad += wrong(new)
     return bad
 
 
@@ -930,17 +940,17 @@ def share(p, gw):
 
 @njit(**HELPER)
 def update(w, g, trainable, rate):
-    """Go a step downhill; return NaN if a number was not finite, else 0."""
+    """Go a step downhill; return 0 if all numbers are finite."""
     step, bad = cast(w, rate), cast(w, 0)
     if len(trainable):
         for e in range(len(w)):
             change = step * at(g, e)
             put(w, e, at(w, e) - change if at(trainable, e) else at(w, e))
-            bad += abs(at(w, e) - at(w, e)) + abs(change - change)
+            bad += wrong(at(w, e)) + wrong(change)
     else:
         for e in range(len(w)):
             put(w, e, at(w, e) - step * at(g, e))
-            bad += abs(at(w, e) - at(w, e))
+            bad += wrong(at(w, e))
     return bad
 
 
@@ -1047,7 +1057,7 @@ def learn(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
                 fill_inputs(p, run, task, n_steps, LANES)
             forward(p, w, b, table, run, z, 0, n_steps)
             for i in range(row, (1 + n_steps) * row):
-                bad += abs(at(run.s, i) - at(run.s, i))  # NaN unless it is finite
+                bad += wrong(at(run.s, i))
             for t in range(n_steps):
                 value += measure(p, run, task, z, t, 1 / max(1, asked), LANES)
             backward(p, w, table, run, z, 0, n_steps, False)

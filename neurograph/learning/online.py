@@ -181,6 +181,14 @@ class Online:
             self._learned(graph._store)
         return many
 
+    def rest(self) -> None:
+        """Go back to before the first step."""
+        if self.edits == -1 or self.version == -1:  # another plan may come first
+            self.fields, self.keys, self.version, self.edits = {}, {}, -1, -1
+            self.clock[:] = 0
+        else:  # in place: a stepper goes on
+            self.job.rest()
+
     def clear_traces(self, graph: NeuronGraph) -> None:
         """Set traces and responsibilities to 0; states, outputs and gains stay."""
         for name in ("extended", "responsibility", "projected", "gated", "ds", "dy"):
@@ -320,7 +328,7 @@ class Step:
     def __call__(self, x: Sequence[float], target: Sequence[float]) -> np.ndarray:
         """Activate, propagate, and return the outputs (n_out,), in an array that is used again."""
         state, store = self._state, self._graph._store
-        if self._ready != store.edits:
+        if self._ready != store.edits or state.edits != self._ready:
             self._get_ready()
         try:
             self._fill(self._bytes, 0, *target, *x)
@@ -334,7 +342,7 @@ class Step:
     def _get_ready(self) -> None:
         state, graph = self._state, self._graph
         if graph._online is not state:
-            raise ParameterError("the network was reset since; make a new net.stepper(...)")
+            raise ParameterError("the network has another rule now; make a new net.stepper(...)")
         state.open(graph, SMALL)  # who makes a stepper has many steps in mind
         job = self._state.job
         self._stepper, self._outputs, self._ready = state.stepper, job.outputs, graph._store.edits
