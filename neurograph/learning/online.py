@@ -55,7 +55,7 @@ class Online:
     """
 
     def __init__(self, rule: str | Rule = "lstm-g", engine: Any = None):
-        get_rule(rule)
+        self.matching_only = get_rule(rule).name == "synaptic"  # it knows one loss only
         self.rule, self.engine = rule, engine
         self.clock = np.zeros(2, np.int64)
         self.fields: dict[str, np.ndarray] = {}
@@ -291,7 +291,7 @@ class Online:
     def knows(self, loss: str | Loss) -> Loss:
         """Return a loss, or raise if the rule cannot take it."""
         chosen = get_loss(loss)
-        if get_rule(self.rule).name == "synaptic" and chosen.name != "matching":
+        if self.matching_only and chosen is not MATCHING:
             raise ParameterError("rule 'synaptic' knows the matching loss only; take 'lstm-g'")
         return chosen
 
