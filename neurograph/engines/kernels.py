@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from numba import config, literally, njit
 
+from neurograph.engines.updates import HELPER, OPTIONS, descend_side, shrunk, wrong
 from neurograph.engines.vectors import (
     add,
     at,
@@ -36,15 +37,7 @@ from neurograph.engines.vectors import (
     total,
 )
 
-# Error model and rounding of every kernel; see `vectors.FAST`.
-OPTIONS = {
-    "nogil": True,
-    "_nrt": False,
-    "error_model": "numpy",
-    "fastmath": {"contract", "reassoc", "nsz"},
-}
 INLINE = {**OPTIONS, "inline": "always"}  # by numba, before types: a kernel is optimised once
-HELPER = {**OPTIONS, "forceinline": True}  # by LLVM: small, and called from several places
 
 NONE = 2**32 - 1
 
@@ -140,16 +133,6 @@ class Span(NamedTuple):
     steps: int
     valid: int
     since: int
-
-
-@njit(**HELPER)
-def wrong(x):
-    """Return 0 if x is finite, else infinity or NaN.
-
-    It compares: x - x alone would do, but where x is a sum the compiler may cancel its terms.
-    """
-    size = abs(x)
-    return size - size if size < math.inf else size
 
 
 # ---------------------------------------------------------------- sums over synapses
@@ -830,8 +813,8 @@ class Task(NamedTuple):
 
     x : (samples, T, n_in), target : (samples, T, n_out) float64, flat
     order : samples in the order of learning; begin : where each batch begins, and the end
-    loss : index into `LOSSES`; stable : (n_out,) 1 where an output is logistic; rate : float
-    trainable_w, trainable_b : uint8, 0 where frozen; empty if nothing is
+    loss : index into `LOSSES`; stable : (n_out,) 1 where an output is logistic
+    weight : of each sample in the mean, if they are `weighted`
     asked : whether some target is NaN
     """
 
@@ -841,9 +824,8 @@ class Task(NamedTuple):
     begin: Any
     loss: int
     stable: Any
-    rate: float
-    trainable_w: Any
-    trainable_b: Any
+    weight: Any
+    weighted: bool
     asked: bool
 
 
@@ -856,12 +838,12 @@ def measure(p, run, task, z, t, scale, lanes):
     value = 0.0
     for lane in range(lanes):
         first = (at(run.row, lane) * z.steps + t) * n_out
-        weight = scale
+        weight = scale * at(task.weight, at(run.row, lane)) if task.weighted else scale
         if loss == MSE:
             asked = 0
             for o in range(n_out):
                 asked += 0 if math.isnan(at(task.target, first + o)) else 1
-            weight = 2 * scale / max(1, asked)
+            weight = 2 * weight / max(1, asked)
         if loss == CATEGORICAL:
             top, z_sum, t_sum = -math.inf, 0.0, 0.0
             for o in range(n_out):
@@ -898,16 +880,16 @@ def measure(p, run, task, z, t, scale, lanes):
 
 @njit(**INLINE)
 def count_asked(p, task, first, last, n_steps):
-    """Return how many pairs of sample and step of a batch are asked anything."""
-    if not task.asked:
-        return (last - first) * n_steps
-    n_out, asked = at(p, N_OUTPUTS), 0
+    """Return how many pairs of sample and step of a batch are asked anything, by weight."""
+    if not task.asked and not task.weighted:
+        return float((last - first) * n_steps)
+    n_out, asked = at(p, N_OUTPUTS), 0.0
     for q in range(first, last):
         for t in range(n_steps):
             o, any_ = (at(task.order, q) * n_steps + t) * n_out, 0
             for i in range(n_out):
                 any_ |= 0 if math.isnan(at(task.target, o + i)) else 1
-            asked += any_
+            asked += any_ * at(task.weight, at(task.order, q)) if task.weighted else any_
     return asked
 
 
@@ -938,20 +920,15 @@ def share(p, gw):
             put(gw, get(p, TIE, q), found)
 
 
-@njit(**HELPER)
-def update(w, g, trainable, rate):
-    """Go a step downhill; return 0 if all numbers are finite."""
-    step, bad = cast(w, rate), cast(w, 0)
-    if len(trainable):
-        for e in range(len(w)):
-            change = step * at(g, e)
-            put(w, e, at(w, e) - change if at(trainable, e) else at(w, e))
-            bad += wrong(at(w, e)) + wrong(change)
-    else:
-        for e in range(len(w)):
-            put(w, e, at(w, e) - step * at(g, e))
-            bad += wrong(at(w, e))
-    return bad
+@njit(**OPTIONS)
+def update(p, w, b, gw, gb, recipe, rate, done):
+    """Let an optimizer change all parameters; return 0 if all numbers are finite."""
+    scale = 1.0
+    if recipe.clip_norm > 0:
+        scale = shrunk(p, TIES, TIE_INDPTR, TIE, gw, gb, recipe)
+    bad = descend_side(recipe.weights, w, gw, recipe, recipe.l1, recipe.l2, recipe.decay, scale,
+                       rate, done)  # fmt: skip
+    return bad + descend_side(recipe.biases, b, gb, recipe, 0.0, 0.0, 0.0, scale, rate, done)
 
 
 # ---------------------------------------------------------------- what is called from Python
@@ -1009,11 +986,12 @@ def single_deltas(p, w, table, run, z):
     backward_single(p, w, w, w, w, run, z, True, False, False, 0.0, w, w)
 
 
-def learn_single(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
+def learn_single(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
     """As `learn`, sample by sample, each of one step."""
     z = Span(0, 1, 1, 1, 0)
     clear_inputs(p, gw, gb, run.delta)
-    alone = not at(p, TIES)  # updated on the spot
+    alone = recipe.plain and not at(p, TIES)  # updated on the spot
+    trainable_w, trainable_b = recipe.weights.trainable, recipe.biases.trainable
     for q in range(q0, q1):
         if not alone:  # a tie may have given them the gradient of its group
             clear_inputs(p, gw, gb, run.delta)
@@ -1021,21 +999,21 @@ def learn_single(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
         asked = count_asked(p, task, at(task.begin, q), at(task.begin, q + 1), 1)
         fill_inputs(p, run, task, 1, 1)
         forward_single(p, w, b, table, run, z)
-        value = measure(p, run, task, z, 0, 1.0, 1)
-        bad = backward_single(p, w, b, gw, gb, run, z, False, True, alone, task.rate,
-                              task.trainable_w, task.trainable_b)  # fmt: skip
+        rate = at(recipe.rates, q)
+        value = measure(p, run, task, z, 0, 1 / asked if asked > 0 else 1.0, 1)
+        bad = backward_single(p, w, b, gw, gb, run, z, False, True, alone, rate,
+                              trainable_w, trainable_b)  # fmt: skip
         if not alone:
             share(p, gw)
-            bad += update(w, gw, task.trainable_w, task.rate)
-            bad += update(b, gb, task.trainable_b, task.rate)
+            bad += update(p, w, b, gw, gb, recipe, rate, q - q0)
         put(values, 2 * q, value), put(values, 2 * q + 1, asked)
         if not bad + value < math.inf:
             return q
     return q1
 
 
-def learn(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
-    """Learn batches q0:q1 by plain gradient descent, each: gradients first, then the update.
+def learn(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
+    """Learn batches q0:q1 by gradient descent, each: gradients first, then the update.
 
     Returns the first batch that did not go well (a number is not finite, a loss has no value),
     with everything as that batch has left it, or q1. values[q] are loss and pairs asked.
@@ -1059,12 +1037,11 @@ def learn(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
             for i in range(row, (1 + n_steps) * row):
                 bad += wrong(at(run.s, i))
             for t in range(n_steps):
-                value += measure(p, run, task, z, t, 1 / max(1, asked), LANES)
+                value += measure(p, run, task, z, t, 1 / asked if asked > 0 else 1.0, LANES)
             backward(p, w, table, run, z, 0, n_steps, False)
             gradient(p, gw, gb, run, z, 0, n, tile > first)
         share(p, gw)
-        bad += update(w, gw, task.trainable_w, task.rate)
-        bad += update(b, gb, task.trainable_b, task.rate)
+        bad += update(p, w, b, gw, gb, recipe, at(recipe.rates, q), q - q0)
         put(values, 2 * q, value), put(values, 2 * q + 1, asked)
         if not bad + value < math.inf:
             return q
@@ -1105,6 +1082,7 @@ def kernels(lanes: int, width: int) -> Kernels:
 @cache
 def _digest() -> str:
     here = Path(__file__)
-    source = here.read_bytes() + here.with_name("vectors.py").read_bytes()
+    source = b"".join(here.with_name(f"{name}.py").read_bytes() for name in
+                      ("kernels", "updates", "vectors"))  # fmt: skip
     source += str(config.BOUNDSCHECK).encode()  # which numba does not keep apart
     return hashlib.sha256(source).hexdigest()[:16]

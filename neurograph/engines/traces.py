@@ -433,7 +433,7 @@ def errors(f, loss):
             put(f.d_state, o, d if not math.isnan(target) else cast(f.y, 0))
             put(f.d_output, o, cast(f.y, 0))
         return 0.0
-    task = Task(f.x, f.target, f.row, f.row, loss, f.stable, 0.0, f.stable, f.stable, False)
+    task = Task(f.x, f.target, f.row, f.row, loss, f.stable, f.target, False, False)
     value = measure(p, run_of(f), task, Span(0, 1, 1, 1, 0), 0, 1.0, 1)
     return wrong(value)
 
@@ -789,7 +789,8 @@ def _entry(kernel, arguments):
 def _digest() -> str:
     here = Path(__file__)
     source = b"".join(
-        here.with_name(name).read_bytes() for name in ("traces.py", "kernels.py", "vectors.py")
+        here.with_name(name).read_bytes()
+        for name in ("traces.py", "kernels.py", "updates.py", "vectors.py")
     )
     source += str(config.BOUNDSCHECK).encode()
     return hashlib.sha256(source).hexdigest()[:16]
