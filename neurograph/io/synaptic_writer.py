@@ -262,8 +262,10 @@ def _passing(net: Network) -> dict[str, list]:
 def _late_gains(net: Network) -> list[tuple[Synapse, float]]:
     """Return what gates that act one step later give in the step to come."""
     online = net._online
-    output = dict(zip(net.nodes, online.standing(net)[2].tolist(), strict=True))
-    kept = {}  # rule "synaptic" keeps gains by themselves
+    output: dict[Hashable, float] = dict(
+        zip(net.nodes, online.standing(net)[2].tolist(), strict=True)
+    )
+    kept: dict[int, float] = {}  # rule "synaptic" keeps gains by themselves
     if "gain" in online.fields:
         ids = online.keys["synapse"].tolist()
         kept = dict(zip(ids, online.fields["gain"].tolist(), strict=True))
