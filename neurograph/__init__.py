@@ -1,5 +1,6 @@
 """neurograph: every neuron and every synapse is an object in a `networkx.DiGraph`."""
 
+from neurograph import io
 from neurograph.architectures import perceptron
 from neurograph.check import check
 from neurograph.elements import Neuron, Synapse
@@ -61,6 +62,7 @@ __all__ = [
     "activation",
     "check",
     "get_num_threads",
+    "io",
     "loss",
     "perceptron",
     "plan",
