@@ -215,6 +215,29 @@ class Online:
             if of < 0 or of in synapses
         ]
 
+    def standing(self, graph: NeuronGraph) -> np.ndarray:
+        """Return old states, states and outputs, (3, N), of the last step; 0 at rest.
+
+        In the order of `net.nodes`. The old state is that of the step before.
+        """
+        found = np.zeros((3, len(graph)), graph.dtype)
+        if self.steps:
+            was, now = _common(self.keys["neuron"], graph.neuron_ids().astype(np.int64))
+            s, y = self.fields["s"], self.fields["y"]
+            found[:, now] = np.stack([s[-2], s[-1], y[-1]])[:, was]
+        return found
+
+    def resume(self, graph: Any, standing: np.ndarray) -> None:
+        """Stand where a step ended that left this `standing`; slopes and traces are 0, gains 1."""
+        made = plan(graph)
+        self._fit(graph, made)
+        self.version, self.edits = graph._store.version, -1
+        old, state, output = standing[:, made.neuron]
+        self.fields["s"][-2], self.fields["s"][-1], self.fields["y"][-1] = old, state, output
+        self.clock[:] = 1, 0
+        for name, values in (("state", state), ("output", output)):
+            graph._store.neurons.array(name)[:] = values
+
     def require_step(self, graph: NeuronGraph) -> None:
         """Raise unless the network, as it is now, has done a step."""
         if not self.steps:
