@@ -1,5 +1,6 @@
 """neurograph: every neuron and every synapse is an object in a `networkx.DiGraph`."""
 
+from neurograph import datasets
 from neurograph.architectures import perceptron
 from neurograph.check import check
 from neurograph.elements import Neuron, Synapse
@@ -60,6 +61,7 @@ __all__ = [
     "Trace",
     "activation",
     "check",
+    "datasets",
     "get_num_threads",
     "loss",
     "perceptron",

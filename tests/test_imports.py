@@ -51,6 +51,13 @@ ORDER = [
     "training",
     "network",
     "architectures",
+    "datasets.files",
+    "datasets.samples",
+    "datasets.tasks",
+    "datasets.connectomes",
+    "datasets.worm",
+    "datasets.fly",
+    "datasets",
     "cli",
     "__main__",
     "",
@@ -101,7 +108,7 @@ def test_nothing_optional_or_forbidden_is_imported_at_the_top(name):
         for module, _ in imported(node)
     }
     assert not everywhere & {"pickle", "marshal", "random"}
-    late = {"scipy", "torch", "pandas", "tqdm", "matplotlib", "numba"}
+    late = {"scipy", "torch", "pandas", "tqdm", "matplotlib", "sklearn", "numba"}
     if name in (
         "engines.natives",
         "engines.vectors",
