@@ -55,8 +55,8 @@ def larva(
     inputs, outputs : sequence of int, optional
         Ids; those that the column io says (465 and 420), unless given.
     clamp : bool
-        Let the inputs *be* these neurons, whose incoming synapses (2 % of all) then have no
-        effect; unless given, an input neuron "sense.ID" drives each of them. As in `celegans`.
+        If False, an input neuron "sense.ID" drives each of them. If True, the inputs *are*
+        these neurons, and their incoming synapses (2 % of all) have no effect.
     activation : str
         Of the neurons of the brain.
     weight : {"count", "random"}

@@ -85,10 +85,10 @@ def celegans(
     inputs, outputs : sequence of names, optional
         The 111 neurons that are sensory and the 147 that are motor (27 are both), unless given.
     clamp : bool
-        Let the inputs *be* these neurons: their output is x, and all that they receive from
-        others (a quarter of the chemical synapses) has no effect. Unless given, an input
-        neuron "sense.ADEL" drives "ADEL" in the same step, and the wiring works as a whole.
-        With it a neuron has one role, so the outputs are the motor neurons that are no inputs.
+        If False, an input neuron "sense.ADEL" drives "ADEL" in the same step, and the wiring
+        works as a whole. If True, the inputs *are* these neurons: their output is x, and all
+        that they receive from others (a quarter of the chemical synapses) has no effect. A
+        neuron has one role, so the outputs are the motor neurons that are no inputs then.
     activation : str
         Of the 302 neurons.
     weight : {"count", "random"}
@@ -104,6 +104,11 @@ def celegans(
     -------
     Network
         `net.layers["neurons"]` are the 302, `net.layers["relays"]` the relay neurons.
+
+    Raises
+    ------
+    ParameterError
+        A neuron or transmitter that is not in the tables, or an option that does not exist.
 
     Notes
     -----
