@@ -1,6 +1,6 @@
 """neurograph: every neuron and every synapse is an object in a `networkx.DiGraph`."""
 
-from neurograph import io
+from neurograph import datasets, io
 from neurograph.architectures import perceptron
 from neurograph.callbacks import EarlyStopping, Epoch
 from neurograph.check import check
@@ -83,6 +83,7 @@ __all__ = [
     "Trace",
     "activation",
     "check",
+    "datasets",
     "get_num_threads",
     "io",
     "loss",

@@ -64,6 +64,13 @@ ORDER = [
     "io.synaptic_writer",
     "io",
     "architectures",
+    "datasets.files",
+    "datasets.samples",
+    "datasets.tasks",
+    "datasets.connectomes",
+    "datasets.worm",
+    "datasets.fly",
+    "datasets",
     "cli",
     "__main__",
     "",
@@ -114,7 +121,7 @@ def test_nothing_optional_or_forbidden_is_imported_at_the_top(name):
         for module, _ in imported(node)
     }
     assert not everywhere & {"pickle", "marshal", "random"}
-    late = {"scipy", "torch", "pandas", "tqdm", "matplotlib", "numba"}
+    late = {"scipy", "torch", "pandas", "tqdm", "matplotlib", "sklearn", "numba"}
     if name in (
         "engines.natives",
         "engines.vectors",
