@@ -1,6 +1,6 @@
 """neurograph: every neuron and every synapse is an object in a `networkx.DiGraph`."""
 
-from neurograph.architectures import perceptron
+from neurograph.architectures import lstm, perceptron
 from neurograph.check import check
 from neurograph.elements import Neuron, Synapse
 from neurograph.engines.base import Recording, State, Trace
@@ -62,6 +62,7 @@ __all__ = [
     "check",
     "get_num_threads",
     "loss",
+    "lstm",
     "perceptron",
     "plan",
     "set_num_threads",
