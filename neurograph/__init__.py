@@ -1,6 +1,6 @@
 """neurograph: every neuron and every synapse is an object in a `networkx.DiGraph`."""
 
-from neurograph.architectures import lstm, perceptron
+from neurograph.architectures import gru, lstm, perceptron
 from neurograph.check import check
 from neurograph.elements import Neuron, Synapse
 from neurograph.engines.base import Recording, State, Trace
@@ -61,6 +61,7 @@ __all__ = [
     "activation",
     "check",
     "get_num_threads",
+    "gru",
     "loss",
     "lstm",
     "perceptron",

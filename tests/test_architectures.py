@@ -7,6 +7,7 @@ import pytest
 
 import neurograph as ng
 from tests import replay
+from tests.strategies import close
 
 DATA = Path(__file__).parent / "data" / "synaptic"
 
@@ -114,3 +115,134 @@ def test_lstm_starts_as_synaptic_does():
 def test_lstm_says_what_it_cannot_take(sizes, options, problem):
     with pytest.raises(ng.ParameterError, match=problem):
         ng.lstm(*sizes, **options)
+
+
+# ---------------------------------------------------------------- GRU, as others compute it
+
+
+def matrix(net, source, target):
+    """Weights as PyTorch has them: a row for each target."""
+    return np.array(
+        [
+            [net.edges[i, j].weight for i in net.layers[source].names]
+            for j in net.layers[target].names
+        ]
+    )
+
+
+def gradient(net, source, target):
+    return np.array(
+        [[net.edges[i, j].grad for i in net.layers[source].names] for j in net.layers[target].names]
+    )
+
+
+def biases(net, layer, what="bias"):
+    return np.array([getattr(n, what) for n in net.layers[layer]])
+
+
+def with_biases(net, seed=0):
+    """The same network, with a bias for whatever can learn one."""
+    rng = np.random.default_rng(seed)
+    net.biases = [rng.uniform(-1, 1) if n.trainable else n.bias for n in net.neurons]
+    return net
+
+
+def logistic(s):
+    return 1 / (1 + np.exp(-s))
+
+
+def test_gru_computes_what_its_equations_say():
+    net = with_biases(ng.gru(2, 3, 4, 2, output_activation="identity", seed=0))
+    X = np.random.default_rng(1).normal(size=(5, 7, 2))
+    below, x = "input", X
+    for k in "12":
+        parts = [f"{p}{k}" for p in ("reset_gate", "update_gate", "recurrence", "candidate")]
+        W = {p: matrix(net, below, f"{p}{k}") for p in ("reset_gate", "update_gate", "candidate")}
+        U = {
+            p: matrix(net, f"hidden{k}", f"{p}{k}")
+            for p in ("reset_gate", "update_gate", "recurrence")
+        }
+        b_r, b_z, b_q, b_n = (biases(net, part) for part in parts)
+        h, states = np.zeros((5, len(b_r))), []
+        for t in range(7):
+            r = logistic(x[:, t] @ W["reset_gate"].T + h @ U["reset_gate"].T + b_r)
+            z = logistic(x[:, t] @ W["update_gate"].T + h @ U["update_gate"].T + b_z)
+            n = np.tanh(x[:, t] @ W["candidate"].T + b_n + r * (h @ U["recurrence"].T + b_q))
+            h = (1 - z) * n + z * h
+            states.append(h)
+        below, x = f"hidden{k}", np.stack(states, 1)
+    expected = x @ matrix(net, below, "output").T + biases(net, "output")
+    assert close(net.forward(X), expected, 1e-12)
+
+
+@pytest.mark.parametrize("hidden", [(3,), (3, 4)])
+def test_gru_and_its_gradients_are_those_of_pytorch(hidden):
+    torch = pytest.importorskip("torch")
+    net = with_biases(ng.gru(2, *hidden, 2, output_activation="identity", seed=0))
+    rng = np.random.default_rng(1)
+    X, dY = rng.normal(size=(5, 7, 2)), rng.normal(size=(5, 7, 2))
+    x = value = torch.tensor(X, requires_grad=True)
+    below, cells = "input", []
+    for k in [""] if len(hidden) == 1 else "12":
+        gates = [f"reset_gate{k}", f"update_gate{k}"]
+        W = np.concatenate([matrix(net, below, p) for p in (*gates, f"candidate{k}")])
+        U = np.concatenate([matrix(net, f"hidden{k}", p) for p in (*gates, f"recurrence{k}")])
+        b = np.concatenate([biases(net, p) for p in (*gates, f"candidate{k}")])
+        zero = np.zeros(2 * U.shape[1])
+        cell = torch.nn.GRU(W.shape[1], U.shape[1], batch_first=True, dtype=torch.float64)
+        values = (W, U, b, np.concatenate([zero, biases(net, f"recurrence{k}")]))
+        with torch.no_grad():
+            for parameter, a in zip(cell.parameters(), values, strict=True):
+                parameter.copy_(torch.tensor(a))
+        value = cell(value)[0]
+        cells.append((k, below, cell))
+        below = f"hidden{k}"
+    Y = value @ torch.tensor(matrix(net, below, "output").T) + torch.tensor(biases(net, "output"))
+    assert close(net.forward(X), Y.detach().numpy(), 1e-10)
+    Y.backward(torch.tensor(dY))
+    net.backward(gradient=dY)
+    assert close(net.input_gradient, x.grad.numpy(), 1e-10)
+    for k, below, cell in cells:
+        gates = [f"reset_gate{k}", f"update_gate{k}"]
+        ours = (
+            [gradient(net, below, p) for p in (*gates, f"candidate{k}")],
+            [gradient(net, f"hidden{k}", p) for p in (*gates, f"recurrence{k}")],
+            [biases(net, p, "grad") for p in (*gates, f"candidate{k}")],
+            [biases(net, p, "grad") for p in (*gates, f"recurrence{k}")],
+        )
+        for parameter, found in zip(cell.parameters(), ours, strict=True):
+            assert close(np.concatenate(found), parameter.grad.numpy(), 1e-10)
+
+
+def test_lstm_of_pytorch_is_layers_and_gates():
+    """Synaptic's block lacks a squashed input and an output that recurs; with both it is this."""
+    torch = pytest.importorskip("torch")
+    cell = torch.nn.LSTM(2, 3, batch_first=True, dtype=torch.float64)
+    W, U, b, c = (p.detach().numpy() for p in cell.parameters())
+    net = ng.Network(seed=0)
+    x = net.add_layer("x", 2, role="input")
+    parts = {
+        name: net.add_layer(name, 3, activation="tanh" if name == "g" else "logistic")
+        for name in "ifgo"
+    }
+    s = net.add_layer("s", 3, activation="tanh")
+    h = net.add_layer("h", 3, role="output", activation="identity")
+    for k, (name, layer) in enumerate(parts.items()):
+        rows = slice(3 * k, 3 * k + 3)
+        x.project(layer, weight=W[rows].T), h.project(layer, weight=U[rows].T, delay=1)
+        for neuron, bias in zip(layer, (b + c)[rows], strict=True):
+            neuron.bias = bias
+    parts["i"].gate(parts["g"].project(s, "one_to_one", weight=1), "one_to_one")
+    parts["f"].gate(s.project(s, "one_to_one", weight=1), "one_to_one")
+    parts["o"].gate(s.project(h, "one_to_one", weight=1), "one_to_one")
+    X = np.random.default_rng(1).normal(size=(5, 7, 2))
+    Y = cell(torch.tensor(X))[0]
+    assert close(net.forward(X), Y.detach().numpy(), 1e-10)
+    Y.sum().backward()
+    net.backward(gradient=np.ones(Y.shape))
+    for found, parameter in (
+        ([gradient(net, "x", p) for p in parts], cell.weight_ih_l0),
+        ([gradient(net, "h", p) for p in parts], cell.weight_hh_l0),
+        ([biases(net, p, "grad") for p in parts], cell.bias_ih_l0),
+    ):
+        assert close(np.concatenate(found), parameter.grad.numpy(), 1e-10)

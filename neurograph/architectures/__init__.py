@@ -1,6 +1,6 @@
 """Ready-made topologies. Each is a function that returns an ordinary `Network`."""
 
 from neurograph.architectures.feedforward import perceptron
-from neurograph.architectures.memory import lstm
+from neurograph.architectures.memory import gru, lstm
 
-__all__ = ["lstm", "perceptron"]
+__all__ = ["gru", "lstm", "perceptron"]

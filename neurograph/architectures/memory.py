@@ -1,16 +1,15 @@
-"""Networks of memory blocks: LSTM."""
+"""Networks that remember behind gates: LSTM and GRU."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from neurograph.architectures.building import delay_synapses_back, layer_sizes, numbered
-from neurograph.errors import ParameterError
 from neurograph.layers import Layer
 from neurograph.network import Network
 from neurograph.values import choice, flag, number
 
-__all__ = ["lstm"]
+__all__ = ["gru", "lstm"]
 
 PEEPHOLES = ("all_to_all", "one_to_one")
 PARTS = ("input_gate", "forget_gate", "cell", "output_gate")
@@ -18,7 +17,7 @@ PARTS = ("input_gate", "forget_gate", "cell", "output_gate")
 
 def lstm(
     *sizes: int,
-    peepholes: str | None = "all_to_all",
+    peepholes: str | bool | None = "all_to_all",
     hidden_to_hidden: bool = False,
     output_to_hidden: bool = False,
     output_to_gates: bool = False,
@@ -82,8 +81,9 @@ def lstm(
     ['input', 'input_gate1', 'forget_gate1', 'cell1']
     """
     n_in, *blocks, n_out = layer_sizes("lstm", sizes, 3, "lstm(2, 3, 1)")
-    if peepholes is not None and peepholes is not False:
-        choice("peepholes", peepholes, PEEPHOLES)
+    peeping = (
+        None if peepholes in (None, False) else PEEPHOLES[choice("peepholes", peepholes, PEEPHOLES)]
+    )
     options = {
         "hidden_to_hidden": hidden_to_hidden,
         "output_to_hidden": output_to_hidden,
@@ -110,7 +110,7 @@ def lstm(
     )
     sources = [inputs]
     for block in layers:
-        _wire_block(sources, block, outputs, peepholes or None, wanted)
+        _wire_block(sources, block, outputs, peeping, wanted)
         sources = [inputs, block[PARTS.index("cell")]]
     if wanted["input_to_output"]:
         inputs.project(outputs)
@@ -147,3 +147,99 @@ def _wire_block(
     if peepholes:
         for gate in (input_gate, forget_gate, output_gate):
             cell.project(gate, peepholes)
+
+
+def gru(
+    *sizes: int,
+    activation: str = "tanh",
+    gate_activation: str = "logistic",
+    output_activation: str = "logistic",
+    seed: Any = None,
+    dtype: Any = "float64",
+) -> Network:
+    """Return a network of gated recurrent units.
+
+    With h' the hidden layer one step ago, in the convention of PyTorch, where the reset gate
+    multiplies what the recurrent synapses deliver::
+
+        r = σ(W_r x + U_r h' + b_r)            "reset_gate"
+        z = σ(W_z x + U_z h' + b_z)            "update_gate"
+        q = U h' + b_q                         "recurrence", identity
+        n = tanh(W x + b + r q)                "candidate"
+        h = (1 - z) n + z h'                   "hidden", identity
+
+    All of it is neurons and gates: r gates q -> n; z gates the self-synapse of h, and 1 - z, a
+    neuron of layer "complement" with activation `inverse`, gates n -> h. The synapses q -> n,
+    n -> h, z -> 1 - z and h -> h have weight 1; they and the biases of 1 - z and h are frozen.
+    Layers of several stacks are called "reset_gate1" …; each reads the hidden layer of the one
+    before, and the outputs read the last.
+
+    Parameters
+    ----------
+    *sizes : int
+        Inputs, units of each hidden layer, outputs: three at least.
+    activation, gate_activation, output_activation : str
+        Of the candidates; of both gates; of the outputs.
+    seed, dtype
+        As in `Network`. Weights are drawn by `initialize("glorot_uniform")`, biases are 0.
+
+    References
+    ----------
+    K. Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical
+    machine translation", EMNLP (2014); `torch.nn.GRU` for the place of r and of z.
+
+    Examples
+    --------
+    >>> import neurograph as ng
+    >>> net = ng.gru(2, 3, 1, seed=0)
+    >>> net.forward([[[0, 1], [1, 1], [1, 0]]]).shape           # a sequence of 3 steps
+    (1, 3, 1)
+    >>> net.edges["candidate.0", "hidden.0"].gater, net.edges["hidden.0", "hidden.0"].gater
+    ('complement.0', 'update_gate.0')
+    """
+    n_in, *n_hidden, n_out = layer_sizes("gru", sizes, 3, "gru(2, 8, 1)")
+    net = Network(seed=seed, dtype=dtype)
+    source = net.add_layer("input", n_in, role="input")
+    functions = {
+        "reset_gate": gate_activation,
+        "update_gate": gate_activation,
+        "complement": "inverse",
+        "recurrence": "identity",
+        "candidate": activation,
+        "hidden": "identity",
+    }
+    names = zip(*(numbered(part, len(n_hidden)) for part in functions), strict=True)
+    for stack, size in zip(names, n_hidden, strict=True):
+        layers = {
+            part: net.add_layer(name, size, activation=function)
+            for (part, function), name in zip(functions.items(), stack, strict=True)
+        }
+        _wire_units(source, **layers)
+        source = layers["hidden"]
+    source.project(net.add_layer("output", n_out, role="output", activation=output_activation))
+    net.initialize("glorot_uniform")
+    return net
+
+
+def _wire_units(
+    source: Layer,
+    reset_gate: Layer,
+    update_gate: Layer,
+    complement: Layer,
+    recurrence: Layer,
+    candidate: Layer,
+    hidden: Layer,
+) -> None:
+    for layer in (reset_gate, update_gate, candidate):
+        source.project(layer)
+    for layer in (reset_gate, update_gate, recurrence):
+        hidden.project(layer, delay=1)
+    negated = update_gate.project(complement, "one_to_one", weight=1)
+    recalled = recurrence.project(candidate, "one_to_one", weight=1)
+    renewed = candidate.project(hidden, "one_to_one", weight=1)
+    kept = hidden.project(hidden, "one_to_one", weight=1)
+    reset_gate.gate(recalled, "one_to_one")
+    complement.gate(renewed, "one_to_one")
+    update_gate.gate(kept, "one_to_one")
+    for fixed in (*complement, *hidden, *negated, *recalled, *renewed, *kept):
+        fixed.trainable = False
