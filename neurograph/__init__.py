@@ -1,7 +1,7 @@
 """neurograph: every neuron and every synapse is an object in a `networkx.DiGraph`."""
 
 from neurograph import datasets, io
-from neurograph.architectures import perceptron
+from neurograph.architectures import gru, lstm, perceptron
 from neurograph.callbacks import EarlyStopping, Epoch
 from neurograph.check import check
 from neurograph.elements import Neuron, Synapse
@@ -85,8 +85,10 @@ __all__ = [
     "check",
     "datasets",
     "get_num_threads",
+    "gru",
     "io",
     "loss",
+    "lstm",
     "pad",
     "perceptron",
     "plan",
