@@ -250,7 +250,7 @@ def supported(dtype: np.dtype) -> np.dtype:
 def addresses(plan: Plan, dtype: np.dtype) -> np.ndarray:
     """Return where the C functions of each activation of a plan are, two for each code."""
     table = np.zeros(2 * max(1, len(plan.activations)), np.int64)
-    for code in np.unique(plan.activation).tolist():
+    for code in np.flatnonzero(np.bincount(plan.activation)).tolist():
         table[2 * code : 2 * code + 2] = address(get_activation(plan.activations[code]), dtype)
     return table
 

@@ -139,12 +139,16 @@ class Span(NamedTuple):
 
 
 @njit(**HELPER)
-def gather(p, w, x, plane, e0, e1, acc, lanes):
-    """Add Σ w_e x_source(e) over synapses e0:e1, which all read one step, to `acc`."""
+def gather(p, part, w, x, plane, e0, e1, acc, lanes):
+    """Add Σ w_e x[plane + i_e] over entries e0:e1 to `acc`; `part` is where the i_e begin."""
     lanes = literally(lanes)
-    source = at(p, SOURCE)
+    if lanes == 1:  # left to LLVM, which sums many at a time: a single sum waits for itself
+        found = cast(x, 0)
+        for e in range(e0, e1):
+            found += at(w, e) * at(x, plane + at(p, part + e))
+        return add(acc, splat(found, lanes))
     for e in range(e0, e1):
-        acc = mad(splat(at(w, e), lanes), load(x, plane + at(p, source + e) * lanes, lanes), acc)
+        acc = mad(splat(at(w, e), lanes), load(x, plane + at(p, part + e) * lanes, lanes), acc)
     return acc
 
 
@@ -197,7 +201,7 @@ def forward_rows(p, w, b, table, run, z, t, stage, lo, hi, lanes, width):
     now = at(p, HISTORY) * step + t * step + z.k * row  # y(t)
     before = t * step + z.k * row  # s(t - 1)
     here = before + step  # s(t)
-    blocks, gates, memories = at(p, BLOCKS), at(p, GATES), at(p, MEMORIES)
+    blocks, gates, memories, source = at(p, BLOCKS), at(p, GATES), at(p, MEMORIES), at(p, SOURCE)
     if blocks and lanes > 1:
         forward_blocks(p, w, run, z, t, stage, lo, hi, now, here, lanes, width)
     for r in range(get(p, RUN_INDPTR, stage), get(p, RUN_INDPTR, stage + 1)):
@@ -219,10 +223,10 @@ def forward_rows(p, w, b, table, run, z, t, stage, lo, hi, lanes, width):
                     else:
                         x0 = plane + get(p, SOURCE, f0)
                         acc = add(acc, splat(dot(w, f0, y, x0, f1 - f0, width), lanes))
-                acc = gather(p, w, y, plane, e0, f0, acc, lanes)
-                acc = gather(p, w, y, plane, f1, e1, acc, lanes)
+                acc = gather(p, source, w, y, plane, e0, f0, acc, lanes)
+                acc = gather(p, source, w, y, plane, f1, e1, acc, lanes)
             else:
-                acc = gather(p, w, y, plane, e0, e1, acc, lanes)
+                acc = gather(p, source, w, y, plane, e0, e1, acc, lanes)
             if memories:
                 e = get(p, MEMORY, j)
                 if e != NONE:
@@ -290,6 +294,7 @@ def backward_rows(p, w, table, run, z, t, stage, lo, hi, want, lanes, width):
     here = t * step + z.k * row  # δ(t); s(t) is one step on
     now = at(p, HISTORY) * step + here
     blocks, gates, memories = at(p, BLOCKS), at(p, GATES), at(p, MEMORIES)
+    target = at(p, OUT_TARGET)
     for r in range(get(p, RUN_INDPTR, stage), get(p, RUN_INDPTR, stage + 1)):
         code = get(p, CODE, r)
         j0, j1 = max(lo, get(p, RUN, r)), min(hi, get(p, RUN, r + 1))
@@ -305,10 +310,9 @@ def backward_rows(p, w, table, run, z, t, stage, lo, hi, want, lanes, width):
             if kind == NONE:
                 acc = add(acc, sent(p, w, y, delta, out, t, z, lanes))
             elif t + kind < z.steps:
-                plane, target = here + kind * step, at(p, OUT_TARGET)
-                for q in range(get(p, OUT_INDPTR, out), get(p, OUT_INDPTR, out + 1)):
-                    d = load(delta, plane + at(p, target + q) * lanes, lanes)
-                    acc = mad(splat(at(run.out_w, q), lanes), d, acc)
+                q0, q1 = get(p, OUT_INDPTR, out), get(p, OUT_INDPTR, out + 1)
+                plane = here + kind * step
+                acc = gather(p, target, run.out_w, delta, plane, q0, q1, acc, lanes)
             if gates:
                 acc = add(acc, gated(p, w, s, y, delta, j, t, z, lanes))
             port = get(p, PORT, j)
