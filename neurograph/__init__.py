@@ -1,6 +1,15 @@
 """neurograph: every neuron and every synapse is an object in a `networkx.DiGraph`."""
 
-from neurograph.architectures import gru, lstm, perceptron
+from neurograph.architectures import (
+    gru,
+    hopfield,
+    liquid,
+    lstm,
+    narx,
+    perceptron,
+    random_network,
+    reservoir,
+)
 from neurograph.check import check
 from neurograph.elements import Neuron, Synapse
 from neurograph.engines.base import Recording, State, Trace
@@ -62,9 +71,14 @@ __all__ = [
     "check",
     "get_num_threads",
     "gru",
+    "hopfield",
+    "liquid",
     "loss",
     "lstm",
+    "narx",
     "perceptron",
     "plan",
+    "random_network",
+    "reservoir",
     "set_num_threads",
 ]
