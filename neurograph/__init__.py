@@ -1,7 +1,16 @@
 """neurograph: every neuron and every synapse is an object in a `networkx.DiGraph`."""
 
 from neurograph import datasets, io
-from neurograph.architectures import gru, lstm, perceptron
+from neurograph.architectures import (
+    gru,
+    hopfield,
+    liquid,
+    lstm,
+    narx,
+    perceptron,
+    random_network,
+    reservoir,
+)
 from neurograph.callbacks import EarlyStopping, Epoch
 from neurograph.check import check
 from neurograph.elements import Neuron, Synapse
@@ -86,12 +95,17 @@ __all__ = [
     "datasets",
     "get_num_threads",
     "gru",
+    "hopfield",
     "io",
+    "liquid",
     "loss",
     "lstm",
+    "narx",
     "pad",
     "perceptron",
     "plan",
+    "random_network",
+    "reservoir",
     "schedules",
     "set_num_threads",
 ]

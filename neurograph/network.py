@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurograph import conversion, learner, training
+from neurograph import conversion, learner, merging, training
 from neurograph.conversion import read_column, write_column
 from neurograph.elements import Neuron, Synapse
 from neurograph.engines import get_engine
@@ -212,6 +212,57 @@ class Network(NeuronGraph):
     # Documented where they are written; mypy cannot bind a generic function as a method.
     from_graph = classmethod(conversion.from_graph)  # type: ignore[var-annotated]
     from_arrays = classmethod(conversion.from_arrays)  # type: ignore[var-annotated]
+
+    def merge(
+        self,
+        other: Network,
+        ports: Mapping[Hashable, Hashable] | None = None,
+        *,
+        prefix: str | None = None,
+    ) -> dict[Hashable, Hashable]:
+        """Add a copy of another network, driven by neurons of this one.
+
+        Everything of `other` comes along: neurons, synapses with weights, delays, gates and
+        ties, what is frozen, the user's attributes, layers, and the order of all; states do
+        not. `other` stays as it is.
+
+        A neuron of this network takes the place of each input that `ports` names: the
+        synapses and gates of that input are copied to start there. If it was an output of
+        this network it becomes hidden (`net.outputs = [...]` makes it one again). The other
+        inputs follow ours, and so do the outputs.
+
+        Parameters
+        ----------
+        other : Network
+        ports : mapping, optional
+            From names of neurons of this network to names of inputs of `other`.
+        prefix : str, optional
+            Put before the names of what comes in, of layers too, as `networkx.union` does.
+
+        Returns
+        -------
+        dict
+            The name here of each neuron of `other`.
+
+        Raises
+        ------
+        ParameterError
+            A name that does not exist or is there twice, or ports that are no inputs;
+            nothing was added.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> first, second = ng.perceptron(2, 3, 1, seed=0), ng.lstm(1, 2, 1, seed=1)
+        >>> net = first.copy()
+        >>> names = net.merge(second, ports={"output.0": "input.0"}, prefix="second.")
+        >>> net
+        <Network: 15 neurons (2 inputs, 1 output), 34 synapses; ready>
+        >>> X = [[[0, 1], [1, 1], [1, 0]]]
+        >>> bool(net.forward(X).sum() == second.forward(first.forward(X)).sum())
+        True
+        """
+        return merging.merge(self, other, ports, prefix)
 
     def make_leaky(self, neuron: Hashable, tau: float) -> Synapse:
         """Make a neuron leaky: s(t) = (1 - 1/τ) s(t - 1) + (1/τ) (b + Σ w y).

@@ -1,15 +1,16 @@
-"""Networks that remember behind gates: LSTM and GRU."""
+"""Networks that remember: LSTM, GRU and NARX."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from neurograph.architectures.building import delay_synapses_back, layer_sizes, numbered
 from neurograph.layers import Layer
 from neurograph.network import Network
-from neurograph.values import choice, flag, number
+from neurograph.values import choice, flag, natural, number
 
-__all__ = ["gru", "lstm"]
+__all__ = ["gru", "lstm", "narx"]
 
 PEEPHOLES = ("all_to_all", "one_to_one")
 PARTS = ("input_gate", "forget_gate", "cell", "output_gate")
@@ -243,3 +244,76 @@ def _wire_units(
     update_gate.gate(kept, "one_to_one")
     for fixed in (*complement, *hidden, *negated, *recalled, *renewed, *kept):
         fixed.trainable = False
+
+
+def narx(
+    *sizes: int,
+    input_memory: int = 3,
+    output_memory: int = 3,
+    activation: str = "logistic",
+    output_activation: str | None = None,
+    seed: Any = None,
+    dtype: Any = "float64",
+) -> Network:
+    """Return a nonlinear autoregressive network with external inputs, as Neataptic's.
+
+    A perceptron whose first hidden layer also receives the last inputs and the last outputs::
+
+        y(t) = f(x(t), x(t-1) … x(t-p), y(t-1) … y(t-q))
+
+    An ordered pair of neurons holds one synapse, so each step of memory is a layer of relays:
+    layer "input_memory2" receives the inputs of two steps ago, one to one, by synapses of
+    delay 2 and weight 1, and passes them on unchanged. Relays and their synapses are frozen.
+
+    Parameters
+    ----------
+    *sizes : int
+        Inputs, hidden layers, outputs: three at least.
+    input_memory, output_memory : int
+        p and q: how many steps of inputs, and of outputs, are remembered; 0 is none.
+    activation, output_activation : str
+        Of the hidden layers and the outputs; of the outputs, if it is another.
+    seed, dtype
+        As in `Network`. Weights are drawn by `initialize("glorot_uniform")`, biases are 0.
+
+    References
+    ----------
+    T. Lin, B. Horne, P. Tiňo, C. L. Giles, "Learning long-term dependencies in NARX recurrent
+    neural networks", IEEE Transactions on Neural Networks 7 (1996).
+
+    Examples
+    --------
+    >>> import neurograph as ng
+    >>> net = ng.narx(1, 4, 1, input_memory=2, output_memory=1, seed=0)
+    >>> [(s.source, s.delay) for s in net.nodes["input_memory2.0"].incoming]
+    [('input.0', 2)]
+    >>> list(net.layers)
+    ['input', 'input_memory1', 'input_memory2', 'output_memory1', 'hidden', 'output']
+    """
+    n_in, *n_hidden, n_out = layer_sizes("narx", sizes, 3, "narx(1, 5, 1)")
+    steps = {
+        "input": natural("input_memory", input_memory),
+        "output": natural("output_memory", output_memory),
+    }
+    net = Network(seed=seed, dtype=dtype)
+    layers = {"input": net.add_layer("input", n_in, role="input")}
+    memories = [
+        (origin, d, net.add_layer(f"{origin}_memory{d}", size, activation="identity"))
+        for origin, size in (("input", n_in), ("output", n_out))
+        for d in range(1, steps[origin] + 1)
+    ]
+    names = numbered("hidden", len(n_hidden))
+    for name, size in zip(names, n_hidden, strict=True):
+        layers[name] = net.add_layer(name, size, activation=activation)
+    layers["output"] = net.add_layer(
+        "output", n_out, role="output", activation=output_activation or activation
+    )
+    for source, target in pairwise(layers.values()):
+        source.project(target)
+    for origin, d, relays in memories:
+        copied = layers[origin].project(relays, "one_to_one", delay=d, weight=1)
+        relays.project(layers[names[0]])
+        for fixed in (*relays, *copied):
+            fixed.trainable = False
+    net.initialize("glorot_uniform")
+    return net
