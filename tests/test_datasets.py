@@ -6,6 +6,7 @@
 import gzip
 import os
 import sys
+import zipfile
 from collections import Counter
 from importlib import resources
 from pathlib import Path
@@ -432,7 +433,7 @@ def test_larva_is_what_the_files_say(tmp_path_factory, brain, packed, clamp):
     for id, name, group, io, pair, _ in there.values():
         own = net.nodes[id]
         assert (own["label"], own.get("group", ""), own["io"]) == (name, group, io)
-        assert own.get("pair", -1) == pair
+        assert own.get("pair") == (None if pair < 0 else pair)
 
 
 @pytest.mark.parametrize(
@@ -475,6 +476,17 @@ def test_larva_says_what_is_wrong_with_a_file(tmp_path, file, text, problem):
     with pytest.raises(ng.FormatError) as error:
         ng.datasets.larva(*paths)
     assert problem in str(error.value) and str(path) in str(error.value)
+
+
+def test_an_array_without_end_is_refused(tmp_path):
+    """A header that promises more than there is room for."""
+    header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2000000000000, 28, 28), }"
+    head = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+    np.savez(tmp_path / "m.npz", **{k: v for k, v in mnist_arrays().items() if k != "x_train"})
+    with zipfile.ZipFile(tmp_path / "m.npz", "a") as archive:
+        archive.writestr("x_train.npy", head)
+    with pytest.raises(ng.FormatError, match="is not a whole .npz file"):
+        ng.datasets.mnist(tmp_path / "m.npz")
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -71,6 +71,7 @@ def _opened(file: File, kind: str) -> Iterator[IO[bytes]]:
         OSError,
         EOFError,
         ValueError,
+        MemoryError,
         NotImplementedError,
         zlib.error,
         zipfile.BadZipFile,
