@@ -29,7 +29,7 @@ from neurograph.quasi_newton import minimize
 from neurograph.schedule import plan
 from neurograph.values import flag, natural, number
 
-__all__ = ["History", "fit", "rounds"]
+__all__ = ["History", "fit"]
 
 
 @dataclass
@@ -94,15 +94,6 @@ def fit(
     with ExitStack() as stack:
         show = stack.enter_context(progress_bar(job.epochs, shown))
         return job.run(show, stack.enter_context(hearing_ctrl_c()))
-
-
-def rounds(graph: NeuronGraph, X: Any, Y: Any, **options: Any) -> Iterator[list[float]]:
-    """Train a network; yield the mean losses of the epochs since the last time.
-
-    Everything is checked before the first sample. The arguments are those of `Network.fit`.
-    """
-    job = prepare(graph, X, Y, **options)
-    return job.source(job, None, lambda: False)
 
 
 def prepare(
