@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> dict[str, list[float]]:
         net = make(options.seed, sizes)
         if options.normal:
             draw_normal(net)
-        print(f"{name}: {net}")
+        print(f"{name}: {net!r}")
         found[name] = train(net, data, options.epochs)
     for name, accuracies in found.items():
         print(f"{name}: best {max(accuracies):.2%}, last {accuracies[-1]:.2%}")

@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> list[float]:
         )
         accuracies.append(data.test.accuracy(net.predict(X_test)))
         print(f"seed {seed}: {accuracies[-1]:.2%} of the test set; {history}", flush=True)
-    print(f"mean {np.mean(accuracies):.2%}, least {min(accuracies):.2%}; {net}")
+    print(f"mean {np.mean(accuracies):.2%}, least {min(accuracies):.2%}; {net!r}")
     return accuracies
 
 

@@ -44,7 +44,7 @@ def _summary(net: Any) -> list[str]:
         "tied": sum(s.tie is not None for s in synapses),
         "frozen": sum(not s.trainable for s in synapses),
     }
-    lines = [str(net), "activations  " + ", ".join(f"{n} {f}" for f, n in kinds.most_common())]
+    lines = [repr(net), "activations  " + ", ".join(f"{n} {f}" for f, n in kinds.most_common())]
     if net.layers:
         lines.append("layers       " + ", ".join(f"{n} ({len(x)})" for n, x in net.layers.items()))
     some = ", ".join(f"{n} {what}" for what, n in counts.items() if n)

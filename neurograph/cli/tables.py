@@ -34,6 +34,13 @@ class Table:
     target: str
     lengths: np.ndarray | None = None
 
+    @property
+    def known(self) -> np.ndarray:
+        """The target, or an error if it is not there."""
+        if self.y is None:
+            raise ParameterError(f"the data have no {self.target!r} to predict")
+        return self.y
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -62,8 +69,7 @@ class Recipe:
             rows = table.X[steps]
         scale = rows.std(0)
         scale = np.where(scale > 0, scale, 1.0)
-        y = table.y
-        assert y is not None
+        y = table.known
         whole = y.dtype.kind in "US" or bool((y == np.round(y)).all())
         names = np.unique(y)
         if y.dtype.kind in "US" or (whole and len(names) <= MOST_CLASSES):

@@ -66,8 +66,6 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, print a report, save."""
     table = read_table(options.data, options.target)
-    if table.y is None:
-        raise ParameterError(f"{options.data} has no array {table.target!r} to predict")
     rng = np.random.default_rng(options.seed)
     order = rng.permutation(len(table.X))
     n_held = round(options.validation * len(order))
@@ -80,11 +78,11 @@ def run(options: argparse.Namespace) -> int:
     net = _network(options, recipe, table)
     history = net.fit(
         recipe.inputs(train),
-        recipe.targets(train.y),
+        recipe.targets(train.known),
         lengths=train.lengths,
-        validation=(recipe.inputs(held), recipe.targets(held.y), held.lengths)
+        validation=(recipe.inputs(held), recipe.targets(held.known), held.lengths)
         if held.lengths is not None
-        else (recipe.inputs(held), recipe.targets(held.y)),
+        else (recipe.inputs(held), recipe.targets(held.known)),
         epochs=options.epochs,
         batch_size=options.batch_size,
         optimizer=OPTIMIZERS[options.optimizer](
@@ -103,8 +101,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _rows(table: Table, rows: np.ndarray) -> Table:
     lengths = None if table.lengths is None else table.lengths[rows]
-    assert table.y is not None
-    return Table(table.X[rows], table.columns, table.y[rows], table.target, lengths)
+    return Table(table.X[rows], table.columns, table.known[rows], table.target, lengths)
 
 
 def _recipe(table: Table, train: Table) -> Recipe:
@@ -182,20 +179,19 @@ def _report(
         if recipe.classes is None
         else f"classification of {recipe.target!r}: {', '.join(map(str, recipe.classes))}"
     )
-    assert held.y is not None and train.y is not None
     answers = recipe.answers(outputs_of(net, recipe, held))
     lines = [
         f"data        {options.data}: {len(train.X) + len(held.X)} rows, {len(recipe.columns)}"
         " inputs",
         f"task        {kind}",
-        f"network     {net}",
+        f"network     {net!r}",
         f"training    {history}, {history.seconds:.1f} s",
         f"learned     {score(recipe, recipe.answers(outputs_of(net, recipe, train)), train.y)}",
-        f"held out    {score(recipe, answers, held.y)}",
+        f"held out    {score(recipe, answers, held.known)}",
     ]
     if recipe.classes is not None:
         for name in recipe.classes:
-            mine = held.y == name
+            mine = held.known == name
             if mine.any():
                 right = int((answers[mine] == name).sum())
                 lines.append(f"  {name!s:<10}{right} of {int(mine.sum())}")
