@@ -23,6 +23,7 @@ from neurograph.learning.optimizers import SGD, Optimizer
 from neurograph.learning.rules import BPTT, LSTMG, RTRL, Rule, Synaptic
 from neurograph.network import Network
 from neurograph.schedule import Plan, plan
+from neurograph.trainer import Trainer
 from neurograph.training import History
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ __all__ = [
     "Synapse",
     "Synaptic",
     "Trace",
+    "Trainer",
     "activation",
     "check",
     "get_num_threads",

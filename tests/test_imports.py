@@ -50,6 +50,7 @@ ORDER = [
     "conversion",
     "training",
     "network",
+    "trainer",
     "architectures",
     "cli",
     "__main__",
