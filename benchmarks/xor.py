@@ -112,6 +112,34 @@ def _ours(net: ng.Network, train: Callable[[int], None]) -> dict:
     return {**found, "parameters": _read(net)}
 
 
+class ActivatePropagate:
+    """`net.activate` and `net.propagate`, all checks included."""
+
+    def __init__(self) -> None:
+        self.net = network(start())
+        self.net.engine = ENGINE
+        self.inputs, self.targets = X.tolist(), Y.tolist()
+
+    def step(self, i: int) -> None:
+        """Learn sample i."""
+        self.net.activate(self.inputs[i])
+        self.net.propagate(RATE, self.targets[i], loss="squared_error")
+
+
+class Stepper:
+    """`net.stepper`, checked beforehand."""
+
+    def __init__(self) -> None:
+        self.net = network(start())
+        self.net.engine = ENGINE
+        self.inputs, self.targets = X.tolist(), Y.tolist()
+        self.stepper = self.net.stepper(RATE, loss="squared_error")
+
+    def step(self, i: int) -> None:
+        """Learn sample i."""
+        self.stepper(self.inputs[i], self.targets[i])
+
+
 class FitOne:
     """`net.fit` on one sample: every check of fit, each time."""
 
@@ -143,7 +171,12 @@ class ForwardBackward:
 
 # Each way to learn one sample with one call (or a few) is an entry; the first is what the
 # peers are compared with. A class has `net` and `step(i)`.
-CALLS = {"net.fit of one sample": FitOne, "forward + backward + update": ForwardBackward}
+CALLS = {
+    "activate + propagate": ActivatePropagate,
+    "net.stepper": Stepper,
+    "net.fit of one sample": FitOne,
+    "forward + backward + update": ForwardBackward,
+}
 
 
 # ---------------------------------------------------------------- peers

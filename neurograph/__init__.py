@@ -1,6 +1,17 @@
 """neurograph: every neuron and every synapse is an object in a `networkx.DiGraph`."""
 
-from neurograph.architectures import perceptron
+from neurograph import datasets, io
+from neurograph.architectures import (
+    gru,
+    hopfield,
+    liquid,
+    lstm,
+    narx,
+    perceptron,
+    random_network,
+    reservoir,
+)
+from neurograph.callbacks import EarlyStopping, Epoch
 from neurograph.check import check
 from neurograph.elements import Neuron, Synapse
 from neurograph.engines.base import Recording, State, Trace
@@ -17,32 +28,51 @@ from neurograph.errors import (
     ShapeError,
 )
 from neurograph.functions import ACTIVATIONS, Activation, activation
+from neurograph.history import History
 from neurograph.layers import Layer, Projection
+from neurograph.learning import schedules
 from neurograph.learning.losses import LOSSES, Loss, loss
-from neurograph.learning.optimizers import SGD, Optimizer
+from neurograph.learning.optimizers import (
+    LBFGS,
+    SGD,
+    Adam,
+    AdamW,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    RMSprop,
+    Rprop,
+)
 from neurograph.learning.rules import BPTT, LSTMG, RTRL, Rule, Synaptic
+from neurograph.lessons import pad
 from neurograph.network import Network
 from neurograph.schedule import Plan, plan
 from neurograph.trainer import Trainer
-from neurograph.training import History
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ACTIVATIONS",
     "BPTT",
+    "LBFGS",
     "LOSSES",
     "LSTMG",
     "RTRL",
     "SGD",
     "Activation",
+    "Adam",
+    "AdamW",
     "CycleError",
     "DetachedError",
+    "EarlyStopping",
+    "Epoch",
     "FormatError",
     "GraphError",
     "History",
     "Layer",
     "Loss",
+    "Momentum",
+    "Nesterov",
     "Network",
     "NeurographError",
     "NeurographWarning",
@@ -52,7 +82,9 @@ __all__ = [
     "ParameterError",
     "Plan",
     "Projection",
+    "RMSprop",
     "Recording",
+    "Rprop",
     "Rule",
     "ShapeError",
     "State",
@@ -62,9 +94,20 @@ __all__ = [
     "Trainer",
     "activation",
     "check",
+    "datasets",
     "get_num_threads",
+    "gru",
+    "hopfield",
+    "io",
+    "liquid",
     "loss",
+    "lstm",
+    "narx",
+    "pad",
     "perceptron",
     "plan",
+    "random_network",
+    "reservoir",
+    "schedules",
     "set_num_threads",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from neurograph.errors import ParameterError
 from neurograph.functions import get_activation
 from neurograph.table import FLOAT, Column, Handle, SharedColumn, Table
-from neurograph.values import choice, flag, natural, number
+from neurograph.values import bound, choice, flag, fraction, natural, number, positive
 
 __all__ = [
     "HIDDEN",
@@ -30,6 +30,7 @@ READS_OUTPUT, READS_STATE = range(2)
 READS_NAMES = ("output", "state")
 NO_GATER = -1
 NO_PORT, NEXT_PORT = -1, -2
+NO_SIGN = 0
 
 
 def not_given(key: Any, value: Any) -> bool:
@@ -65,7 +66,7 @@ def _split(
                 values[column] = rest.get(column, column.default)
             else:
                 values[column] = column.encode(key, value)
-                if column.dtype is FLOAT:
+                if column.dtype is FLOAT and values[column] not in (-np.inf, np.inf):
                     _require_fit(key, values[column], dtype)
     except ParameterError as error:
         raise ParameterError(f"{where()}: {error}") from None
@@ -124,8 +125,10 @@ class _TieColumn(Column):
             label = table.ties.local(stored)
             table.ties.join(id, label)
             leader = table.row_of[table.ties.ids[label][0]]
-            for array in (table.array("weight"), table.array("trainable")):
-                array[table.row_of[id]] = array[leader]
+            for name, column in table.schema.items():
+                if column.shared and name in table.arrays:
+                    array = table.array(name)
+                    array[table.row_of[id]] = array[leader]
 
 
 def _encode_gater(name: str, value: Any) -> tuple[Hashable] | GaterId:
@@ -147,6 +150,13 @@ def _encode_tie(name: str, value: Any) -> Hashable:
     return value
 
 
+def _encode_sign(name: str, value: Any) -> int:
+    found = number(name, value)
+    if found not in (-1, 0, 1):
+        raise ParameterError(f"{name} must be -1, 0 (either) or 1; got {value!r}")
+    return int(found)
+
+
 # ---------------------------------------------------------------- neurons
 
 
@@ -166,6 +176,12 @@ class Neuron(Handle):
         Position among the inputs (outputs), -1 for a hidden neuron.
     trainable : bool
         Whether learning changes the bias.
+    rate_factor : float
+        Multiplies the step that an optimizer makes with the bias.
+    sign : {0, -1, 1}
+        Sign of all weights of outgoing synapses in `fit`, 0 for any (Dale's law).
+    dropout : float
+        Probability with which `fit` silences the output for a batch.
     state, output, delta : float
         s, y and δ = ∂L/∂s of the last step of the last sample that was run.
     grad : float
@@ -205,6 +221,9 @@ class Neuron(Handle):
     )
     port = _PortColumn(NO_PORT, np.int32, natural, structural=True)
     trainable = Column(True, np.bool_, flag)
+    rate_factor = Column(1.0, FLOAT, positive)
+    sign = Column(NO_SIGN, np.int8, _encode_sign)
+    dropout = Column(0.0, FLOAT, fraction)
     grad = Column(0.0, key=False)
     state = Column(0.0, key=False)
     output = Column(0.0, key=False)
@@ -288,6 +307,12 @@ class Synapse(Handle):
         Whether the gater acts with its output of this step or of the step before.
     trainable : bool
         Whether learning changes the weight.
+    rate_factor : float
+        Multiplies the step that an optimizer makes with the weight.
+    lower, upper : float
+        Bounds of the weight, kept by every update of `fit`; -∞ and ∞ unless given.
+    dropout : float
+        Probability with which `fit` silences the synapse for a batch.
     tie : str or None
         Label of the group with which it shares its weight.
     gain : float
@@ -332,6 +357,10 @@ class Synapse(Handle):
         0, np.int8, lambda name, value: natural(name, value, most=1), structural=True
     )
     trainable = SharedColumn(True, np.bool_, flag)
+    rate_factor = SharedColumn(1.0, FLOAT, positive)
+    lower = SharedColumn(-np.inf, FLOAT, bound)
+    upper = SharedColumn(np.inf, FLOAT, bound)
+    dropout = Column(0.0, FLOAT, fraction)
     tie = _TieColumn(None, None, _encode_tie, structural=True)
     source = Column(0, np.int32, None, lambda store, id: store and store.names[id], key=False)
     target = Column(0, np.int32, None, lambda store, id: store and store.names[id], key=False)

@@ -287,7 +287,7 @@ class NeuronGraph(nx.DiGraph):
         ties = self._store.synapses.ties
         first = synapses[0]
         label = ties.new() if first.tie is None else first.tie
-        weight, trainable = first.weight, first.trainable
+        shared = {k: getattr(first, k) for k, c in first.columns.items() if c.shared}
         for s in synapses:
             if s.tie is None:
                 ties.join(s._id, label)
@@ -295,7 +295,7 @@ class NeuronGraph(nx.DiGraph):
                 for id in list(ties.members(s._id)):
                     ties.join(id, label)
         self._store.touch(Synapse.tie)
-        first.update(weight=weight, trainable=trainable)
+        first.update(shared)
 
     def untie(self, synapse: Synapse) -> None:
         """Let a synapse have its own weight again, at first the one it shared."""

@@ -10,6 +10,7 @@ import numpy as np
 from neurograph.elements import Neuron, Synapse
 from neurograph.errors import ParameterError, ShapeError
 from neurograph.graph import NeuronGraph
+from neurograph.values import natural
 
 __all__ = ["Layer", "Projection"]
 
@@ -138,12 +139,20 @@ class Layer(Sequence):
             the i-th source ("output"), or the i-th synapse.
         delay : {0, 1}
             1 uses the output of the step before.
+
+        Raises
+        ------
+        ParameterError
+            Unknown kind or delay, a synapse of another network or named twice, or a layer
+            that has not a neuron for each target, source or synapse; nothing is gated then.
         """
         _one_of("kind", kind, GATES)
+        delay = natural("delay of a gate", delay, most=1)
         if not isinstance(projection, Iterable):
             raise ParameterError(f"gate takes a projection, got {projection!r}")
-        for synapse in projection:
-            self.network.own(synapse)
+        projection = Projection([self.network.own(synapse) for synapse in projection])
+        if len(set(projection)) < len(projection):
+            raise ParameterError("the projection holds a synapse twice; one gater for each")
         if kind == "one_to_one":
             keys: list = list(range(len(projection)))
         else:

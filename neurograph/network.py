@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurograph import conversion, training
+from neurograph import conversion, learner, merging, training
 from neurograph.conversion import read_column, write_column
 from neurograph.elements import Neuron, Synapse
 from neurograph.engines import get_engine
@@ -29,16 +29,17 @@ from neurograph.errors import (
     ShapeError,
 )
 from neurograph.graph import NeuronGraph
+from neurograph.history import History
 from neurograph.initializers import initialize
 from neurograph.layers import Layer
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Loss, get_loss, softmax
 from neurograph.learning.online import ExtendedTrace, Online, Step
-from neurograph.learning.optimizers import Optimizer
+from neurograph.learning.optimizers import LBFGS, Optimizer
 from neurograph.learning.rules import Rule
 from neurograph.learning.status import GradientStatus, gradient_status
+from neurograph.lessons import require_outputs
 from neurograph.schedule import Plan, break_cycles, plan
-from neurograph.training import History
 from neurograph.values import natural, number
 
 __all__ = ["Network"]
@@ -212,6 +213,57 @@ class Network(NeuronGraph):
     from_graph = classmethod(conversion.from_graph)  # type: ignore[var-annotated]
     from_arrays = classmethod(conversion.from_arrays)  # type: ignore[var-annotated]
 
+    def merge(
+        self,
+        other: Network,
+        ports: Mapping[Hashable, Hashable] | None = None,
+        *,
+        prefix: str | None = None,
+    ) -> dict[Hashable, Hashable]:
+        """Add a copy of another network, driven by neurons of this one.
+
+        Everything of `other` comes along: neurons, synapses with weights, delays, gates and
+        ties, what is frozen, the user's attributes, layers, and the order of all; states do
+        not. `other` stays as it is.
+
+        A neuron of this network takes the place of each input that `ports` names: the
+        synapses and gates of that input are copied to start there. If it was an output of
+        this network it becomes hidden (`net.outputs = [...]` makes it one again). The other
+        inputs follow ours, and so do the outputs.
+
+        Parameters
+        ----------
+        other : Network
+        ports : mapping, optional
+            From names of neurons of this network to names of inputs of `other`.
+        prefix : str, optional
+            Put before the names of what comes in, of layers too, as `networkx.union` does.
+
+        Returns
+        -------
+        dict
+            The name here of each neuron of `other`.
+
+        Raises
+        ------
+        ParameterError
+            A name that does not exist or is there twice, or ports that are no inputs;
+            nothing was added.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> first, second = ng.perceptron(2, 3, 1, seed=0), ng.lstm(1, 2, 1, seed=1)
+        >>> net = first.copy()
+        >>> names = net.merge(second, ports={"output.0": "input.0"}, prefix="second.")
+        >>> net
+        <Network: 15 neurons (2 inputs, 1 output), 34 synapses; ready>
+        >>> X = [[[0, 1], [1, 1], [1, 0]]]
+        >>> bool(net.forward(X).sum() == second.forward(first.forward(X)).sum())
+        True
+        """
+        return merging.merge(self, other, ports, prefix)
+
     def make_leaky(self, neuron: Hashable, tau: float) -> Synapse:
         """Make a neuron leaky: s(t) = (1 - 1/τ) s(t - 1) + (1/τ) (b + Σ w y).
 
@@ -272,6 +324,7 @@ class Network(NeuronGraph):
         if scale is not None:
             scale = number("scale", scale)
         initialize(self, scheme, scale)
+        self.reset_optimizer()
 
     def break_cycles(self) -> list[Synapse]:
         """Give delay 1 to a few synapses, so that no cycle is without delay; return them.
@@ -425,7 +478,7 @@ class Network(NeuronGraph):
         """
         made = self.plan()
         batch = Batch.of(X, made, self.dtype)
-        executor = get_engine(engine or self.engine, training.work(made, batch))
+        executor = get_engine(engine or self.engine, learner.work(made, batch))
         recording = record(executor, self, made, batch, state)
         show(self, recording)
         self._tape = (recording, executor, self._store.version, self._store.edits)
@@ -443,15 +496,15 @@ class Network(NeuronGraph):
         (3, 1)
         """
         made = self.plan()
-        training.require_outputs(made)
+        require_outputs(made)
         return self.run(X, state=state, engine=engine).outputs
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the outputs for X, and leave no trace: a `backward` that waits still can."""
         made = self.plan()
-        training.require_outputs(made)
+        require_outputs(made)
         batch = Batch.of(X, made, self.dtype)
-        executor = get_engine(self.engine, training.work(made, batch))
+        executor = get_engine(self.engine, learner.work(made, batch))
         return record(executor, self, made, batch, None).outputs
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -501,12 +554,12 @@ class Network(NeuronGraph):
         """
         recording, executor = self._last_run()
         shape, n_out = recording._shape, len(recording.plan.outputs)
-        training.require_outputs(recording.plan)
+        require_outputs(recording.plan)
         if (target is None) == (gradient is None):
             raise ParameterError("backward takes either a target or gradient=, one of the two")
         if gradient is None:
             t = get_loss(loss).prepare(target, shape, n_out)
-            found, d_input = training.backward(
+            found, d_input = learner.backward(
                 self, executor, recording, t, loss, reduction, accumulate
             )
             value = found.value
@@ -566,7 +619,9 @@ class Network(NeuronGraph):
                 f"the network has done {_count(self._online.steps, 'step')} with rule"
                 f" {self.rule!r}; net.reset_state() first, then set another rule"
             )
-        self._online = fresh if rule != self.rule else self._online
+        if rule != self.rule:
+            self._online.edits = -1  # a stepper of the old rule sees that it is out of date
+            self._online = fresh
 
     def activate(self, x: Any) -> np.ndarray:
         """Do one step of one sample; the network keeps its state for the next one.
@@ -711,7 +766,7 @@ class Network(NeuronGraph):
     def reset_state(self) -> None:
         """Go back to rest: states, outputs, deltas, gains, traces; weights and gradients stay."""
         self.require_own()
-        self._online = Online(self.rule)
+        self._online.rest()
         for table, columns in (
             (self._store.neurons, ("state", "output", "delta", "eligibility")),
             (self._store.synapses, ("gain", "eligibility")),
@@ -730,9 +785,15 @@ class Network(NeuronGraph):
         epochs: int = 1,
         batch_size: int | None = None,
         shuffle: bool = True,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | LBFGS | None = None,
         loss: str | Loss | None = None,
         rule: str | Rule | None = None,
+        lengths: Any = None,
+        validation: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        callbacks: Any = (),
+        progress: bool | None = None,
         engine: str | None = None,
     ) -> History:
         """Train on samples, batch by batch; or online, step by step, by a rule.
@@ -741,6 +802,7 @@ class Network(NeuronGraph):
         ----------
         X, Y : arrays
             (B, n_in) and (B, n_out), or (B, T, n_in) and (B, T, n_out); NaN in Y: not asked.
+            X may be a list of (T_b, n_in) arrays of different lengths.
         epochs : int
             Passes over the samples.
         batch_size : int
@@ -749,23 +811,42 @@ class Network(NeuronGraph):
         shuffle : bool
             Draw a new order for each epoch from the network's generator, or keep theirs.
         optimizer : Optimizer
-            `neurograph.SGD(0.1)` unless given.
+            `neurograph.SGD(0.1)` unless given. What it keeps of each parameter stays with the
+            network: the next `fit` with one of the same class goes on with it, also after an
+            edit of the topology; `net.reset_optimizer()` forgets it.
         loss : str
             See `neurograph.LOSSES`; "squared_error" unless given, with a rule "matching".
         rule : str or Rule, optional
             Learn online: every sample is a sequence from rest, and every step that is asked
             anything is followed by an update, as `propagate` does it. By SGD alone.
+        lengths : (B,) ints, optional
+            Steps of each sequence; what is beyond is not asked. Y may have one row for each
+            sequence then, which is asked at its last step.
+        validation : float, (X, Y) or (X, Y, lengths), optional
+            A fraction of the samples that is held out (drawn, or the last ones if `shuffle` is
+            False), or other data; their loss is measured after each epoch.
+        sample_weight : (B,) array, optional
+            Of each sample in the mean of its batch: weight 2 counts as twice the sample.
+        class_weight : "balanced" or mapping, optional
+            Weight of the samples of each class.
+        callbacks : functions of an `Epoch`
+            Called after each epoch; training ends if one returns True. See `EarlyStopping`.
+        progress : bool, optional
+            Show a bar (extra `progress`); where somebody can see it unless given.
         engine : str, optional
             Instead of `net.engine`.
 
         Returns
         -------
         History
+            After Ctrl-C that of the epochs so far; the network is as the last update left it.
 
         Raises
         ------
         NonFiniteError
             Training diverged; the network is as it was before the batch that did it.
+        ParameterError, ShapeError
+            Something that does not fit; nothing is changed.
 
         Examples
         --------
@@ -784,8 +865,19 @@ class Network(NeuronGraph):
             optimizer=optimizer,
             loss=loss,
             rule=rule,
+            lengths=lengths,
+            validation=validation,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            callbacks=callbacks,
+            progress=progress,
             engine=engine or self.engine,
         )
+
+    def reset_optimizer(self) -> None:
+        """Forget what the optimizer keeps of each parameter, and how many updates it did."""
+        self.require_own()
+        self._store.forget_optimizer()
 
 
 def _present(given: Mapping) -> dict:

@@ -38,6 +38,10 @@ class Store:
         Grows with every neuron or synapse added or removed.
     edits : int
         Grows with every change at all: whoever has looked since need not look again.
+    optimizer : str
+        Name of the one whose state is in the columns, "" if none is.
+    updates : int
+        How many updates it has done.
     """
 
     def __init__(self, graph: Any, dtype: np.dtype):
@@ -50,6 +54,7 @@ class Store:
         self.ghosts: dict[Hashable, int] = {}  # names that gate, but never were in the graph
         self.next_port = [0, 0, 0]
         self.version = self.members = self.edits = 0
+        self.optimizer, self.updates = "", 0
 
     @property
     def graph(self) -> Any:
@@ -73,6 +78,13 @@ class Store:
         self.members += 1
         self.version += 1
         self.edits += 1
+
+    def forget_optimizer(self, name: str = "") -> None:
+        """Drop what an optimizer keeps, and make room for that of another."""
+        for table in (self.neurons, self.synapses):
+            for slot in table.slots():
+                del table.arrays[slot]
+        self.optimizer, self.updates = name, 0
 
     # -- rows
 

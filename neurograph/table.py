@@ -18,7 +18,7 @@ from neurograph.sweeps import taken
 from neurograph.ties import Ties
 from neurograph.values import MAX_ROWS
 
-__all__ = ["FLOAT", "Column", "Handle", "Items", "SharedColumn", "Table"]
+__all__ = ["FLOAT", "SLOT", "Column", "Handle", "Items", "SharedColumn", "Table"]
 
 GONE = -1
 FLOAT = "float"  # dtype of a column that takes the network's
@@ -29,6 +29,8 @@ FLOAT = "float"  # dtype of a column that takes the network's
 
 class Column:
     """One attribute of a handle, kept in one array of its table.
+
+    `shared`: a tie group has one value of it.
 
     Parameters
     ----------
@@ -46,6 +48,8 @@ class Column:
     structural : bool
         Whether a change makes the plan stale.
     """
+
+    shared = False
 
     def __init__(
         self,
@@ -94,11 +98,18 @@ class Column:
 class SharedColumn(Column):
     """A column whose value is shared by the rows of a tie group."""
 
+    shared = True
+
     def save(self, table: Table, id: int, stored: Any) -> None:
         """Write an encoded value to the whole group."""
         rows = table.row_of[table.ties.members(id)] if id in table.ties.group else table.row_of[id]
         if self.name in table.arrays or stored != self.default:
             table.array(self.name)[rows] = stored
+
+
+# What an optimizer keeps of each parameter: columns that no handle shows.
+SLOT = "optimizer "
+_slot = Column(0.0, key=False)
 
 
 # ---------------------------------------------------------------- tables
@@ -142,6 +153,10 @@ class Table:
         """The columns that a row has, by name."""
         return self.row_type.columns
 
+    def column(self, name: str) -> Column:
+        """Return what a column of this name holds."""
+        return _slot if name.startswith(SLOT) else self.schema[name]
+
     def read(self, id: int, column: Column) -> Any:
         """Return the value of one attribute as the user sees it."""
         return column.load(self, id)
@@ -149,7 +164,7 @@ class Table:
     def array(self, name: str) -> np.ndarray:
         """Return the column `name`, a view on all rows in use; made if nobody had one."""
         if name not in self.arrays:
-            column = self.schema[name]
+            column = self.column(name)
             dtype = np.dtype(self.store.dtype if column.dtype is FLOAT else column.dtype)
             with room_for(f"{self.capacity} rows of {name}", self.capacity * dtype.itemsize):
                 self.arrays[name] = np.full(self.capacity, column.default, dtype)
@@ -180,7 +195,7 @@ class Table:
         size = capacity * sum(array.itemsize for array in self.arrays.values())
         with room_for(f"{capacity} rows of {', '.join(self.arrays)}", size):
             larger = {
-                name: np.full(capacity, self.schema[name].default, array.dtype)
+                name: np.full(capacity, self.column(name).default, array.dtype)
                 for name, array in self.arrays.items()
             }
         for name, array in self.arrays.items():
@@ -203,6 +218,10 @@ class Table:
             self.row_of = larger
         self.ids = needed
         return first
+
+    def slots(self) -> list[str]:
+        """Return the names of the columns that an optimizer keeps."""
+        return [name for name in self.arrays if name.startswith(SLOT)]
 
     def release(self, id: int) -> None:
         """Forget the row of `id`; it stays a gap until the next `arrange`."""

@@ -18,8 +18,8 @@ import numpy as np
 
 from neurograph.errors import NonFiniteError, ParameterError, ShapeError, suggest
 from neurograph.learning.losses import Loss, get_loss
+from neurograph.lessons import require_outputs
 from neurograph.network import Network
-from neurograph.training import require_outputs
 from neurograph.values import flag, natural, number
 
 __all__ = ["COSTS", "Progress", "Trained", "Trainer"]

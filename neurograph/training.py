@@ -1,112 +1,111 @@
-"""Training: samples, batches, epochs. Gradients first, then updates."""
+"""Training: epochs, validation, callbacks, Ctrl-C."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from time import perf_counter
-from types import MethodType
 from typing import Any
 
 import numpy as np
 
+from neurograph.callbacks import Callback, Epoch
 from neurograph.engines import get_engine
-from neurograph.engines.base import (
-    Batch,
-    Descent,
-    Engine,
-    Lesson,
-    Parameters,
-    Recording,
-    activations,
-    record,
-)
-from neurograph.errors import NeurographError, NonFiniteError, ParameterError, ShapeError
+from neurograph.engines.base import Engine
+from neurograph.errors import ParameterError
 from neurograph.graph import NeuronGraph
-from neurograph.learning.gradients import backpropagate
-from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate, get_loss
-from neurograph.learning.online import Online
-from neurograph.learning.optimizers import SGD, Optimizer
+from neurograph.history import History
+from neurograph.learner import Learner, mean_loss, work
+from neurograph.learning.losses import Loss, get_loss
+from neurograph.learning.optimizers import LBFGS, SGD, Optimizer
 from neurograph.learning.rules import Rule
-from neurograph.learning.stepping import Course
-from neurograph.schedule import Plan, plan
-from neurograph.values import flag, natural
+from neurograph.lessons import Lessons
+from neurograph.online_training import OnlineLearner
+from neurograph.quasi_newton import minimize
+from neurograph.schedule import plan
+from neurograph.values import flag, natural, number
 
-__all__ = ["History", "backward", "fit", "rounds"]
+__all__ = ["History", "fit", "rounds"]
 
 
 @dataclass
-class History:
-    """What happened in training.
+class Fit:
+    """One training, checked: everything that `fit` was told.
 
-    Attributes
-    ----------
-    loss : list of float
-        Mean loss over the samples of each epoch, as they were met (before each update).
-
-    Examples
-    --------
-    >>> History([0.5, 0.25])
-    <History of 2 epochs: loss 0.5 -> 0.25>
+    `source` learns: given how many epochs at a time it may do, and what it shall ask between
+    rounds, it yields the mean losses of the epochs that it has done.
     """
 
-    loss: list[float] = field(default_factory=list)
+    graph: NeuronGraph
+    source: Callable[..., Iterator[list[float]]]
+    loss: Loss
+    engine: Engine
+    validation: Lessons | None
+    callbacks: list[Callback]
+    epochs: int
+    history: History = field(default_factory=History)
+    stopped: bool = False
 
-    def __len__(self) -> int:
-        return len(self.loss)
+    def run(self, progress: Callable[[int], Any], interrupted: Callable[[], bool]) -> History:
+        """Learn until the epochs are over, a callback says so, or Ctrl-C is pressed."""
+        started = perf_counter()
+        at_once = 1 if self.callbacks or self.validation is not None else None
+        try:
+            for losses in self.source(self, at_once, interrupted):
+                self.history.seconds = perf_counter() - started
+                self.ended(losses)
+                progress(len(losses))
+                if self.stopped or interrupted():
+                    break
+            self.history.interrupted = interrupted()
+        finally:
+            self.history.seconds = perf_counter() - started
+            for callback in self.callbacks:
+                finish = getattr(callback, "finish", None)
+                if finish is not None:
+                    finish(self.graph, self.history)
+        return self.history
 
-    def __repr__(self) -> str:
-        epochs = f"{len(self)} epoch{'s' * (len(self) != 1)}"
-        ends = f": loss {self.loss[0]:.6g} -> {self.loss[-1]:.6g}" if self.loss else ""
-        return f"<History of {epochs}{ends}>"
-
-
-def require_outputs(plan: Plan) -> None:
-    """Raise if no neuron is an output."""
-    if not len(plan.outputs):
-        raise ParameterError(
-            "the network has no outputs; name some, e.g. net.outputs = ['y'], or"
-            " net.add_neuron('y', role='output')"
-        )
-
-
-def seen(recording: Recording) -> Outputs:
-    """Return what a loss sees of a run."""
-    plan, steps = recording.plan, recording.steps
-    functions = activations(plan)
-    return Outputs(
-        recording._s[1:].of(plan.outputs).transpose(2, 0, 1),
-        recording._y[-steps:].of(plan.outputs).transpose(2, 0, 1),
-        [functions[j] for j in plan.outputs],
-        [plan.name(j) for j in plan.outputs],
-    )
-
-
-def backward(
-    graph: NeuronGraph,
-    engine: Engine,
-    recording: Recording,
-    target: np.ndarray,
-    loss: str | Loss,
-    reduction: str,
-    accumulate: bool = False,
-) -> tuple[Evaluation, np.ndarray]:
-    """Write the gradient of a loss of a run; return the loss and ∂L/∂x, (T, n_in, B)."""
-    found = evaluate(loss, seen(recording), target, reduction)
-    given = found.d_output, found.d_state
-    return found, backpropagate(graph, engine, recording, *given, accumulate)
+    def ended(self, losses: list[float]) -> None:
+        """Note that epochs have ended; ask callbacks, if there are any."""
+        self.history.loss += losses
+        if not losses:
+            return
+        value = None
+        if self.validation is not None:
+            value = mean_loss(self.graph, self.engine, self.validation, self.loss)
+            self.history.validation_loss.append(value)
+        for callback in self.callbacks:
+            number = len(self.history) - 1
+            answer = callback(Epoch(self.graph, number, losses[-1], value, self.history))
+            self.stopped |= answer is True
 
 
-def fit(graph: NeuronGraph, X: Any, Y: Any, **options: Any) -> History:
+def fit(
+    graph: NeuronGraph, X: Any, Y: Any, *, progress: bool | None = None, **options: Any
+) -> History:
     """Train a network; see `Network.fit`."""
-    history = History()
-    for losses in rounds(graph, X, Y, **options):
-        history.loss += losses
-    return history
+    job = prepare(graph, X, Y, **options)
+    shown = None if progress is None else flag("progress", progress)
+    with ExitStack() as stack:
+        show = stack.enter_context(progress_bar(job.epochs, shown))
+        return job.run(show, stack.enter_context(hearing_ctrl_c()))
 
 
-def rounds(
+def rounds(graph: NeuronGraph, X: Any, Y: Any, **options: Any) -> Iterator[list[float]]:
+    """Train a network; yield the mean losses of the epochs since the last time.
+
+    Everything is checked before the first sample. The arguments are those of `Network.fit`.
+    """
+    job = prepare(graph, X, Y, **options)
+    return job.source(job, None, lambda: False)
+
+
+def prepare(
     graph: NeuronGraph,
     X: Any,
     Y: Any,
@@ -114,246 +113,123 @@ def rounds(
     epochs: int = 1,
     batch_size: int | None = None,
     shuffle: bool = True,
-    optimizer: Optimizer | None = None,
+    optimizer: Optimizer | LBFGS | None = None,
     loss: str | Loss | None = None,
     rule: str | Rule | None = None,
+    lengths: Any = None,
+    validation: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    callbacks: Iterable[Callback] = (),
     engine: str | Engine = "auto",
-) -> Iterator[list[float]]:
-    """Train a network; yield the mean losses of the epochs since the last time.
-
-    Everything is checked before the first sample. The arguments are those of `Network.fit`.
-    """
+) -> Fit:
+    """Check everything before the first sample. The arguments are those of `Network.fit`."""
     graph.require_own()
     n_epochs, shuffle = natural("epochs", epochs), flag("shuffle", shuffle)
     size = (32 if rule is None else 1) if batch_size is None else natural("batch_size", batch_size)
     if not size:
         raise ParameterError("batch_size must be 1 or more, got 0")
-    if rule is not None and size != 1:
-        raise ParameterError(f"a rule learns step by step: leave out batch_size, got {size}")
-    loss = ("squared_error" if rule is None else "matching") if loss is None else loss
+    chosen = get_loss(("squared_error" if rule is None else "matching") if loss is None else loss)
     optimizer = SGD() if optimizer is None else optimizer
-    if not isinstance(optimizer, Optimizer):
+    if not isinstance(optimizer, (Optimizer, LBFGS)):
         raise ParameterError(
             f"optimizer must be an optimizer, as neurograph.SGD(0.1); got {optimizer!r}"
         )
-    chosen = plan(graph)
-    require_outputs(chosen)
-    batch = Batch.of(X, chosen, graph.dtype)
-    if not batch.shape:
-        raise ShapeError(
-            "fit takes many samples, X of shape (samples, inputs) or (samples, steps, inputs);"
-            f" got one sample of shape {np.shape(X)}"
-        )
-    targets = get_loss(loss).prepare(Y, batch.shape, len(chosen.outputs))
-    if np.isnan(targets).all():
-        raise ParameterError("every target is NaN: nothing is asked of any output")
+    asked = _callbacks(callbacks)
+    made = plan(graph)
+    given = Lessons.of(made, graph.dtype, X, Y, chosen, lengths, sample_weight, class_weight)
+    given, held_out = _validation(graph, given, validation, chosen, shuffle)
+    n_batches = -(-len(given.targets) // size) * n_epochs
+    executor = get_engine(engine, work(made, given.batch) * n_batches)
+    source: Any
     if rule is not None:
-        if type(optimizer) is not SGD:
+        source = OnlineLearner.of(graph, rule, engine, given, size, optimizer, chosen).epochs
+    elif isinstance(optimizer, LBFGS):
+        source = minimize(graph, executor, given, optimizer, chosen)
+    else:
+        source = Learner(graph, executor, given, size, optimizer, chosen).epochs
+
+    def learned(job: Fit, at_once: int | None, interrupted: Callable[[], bool]) -> Iterator:
+        return source(job, n_epochs, shuffle, at_once, interrupted)
+
+    return Fit(graph, learned, chosen, executor, held_out, asked, n_epochs)
+
+
+def _callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
+    asked: list[Any] = [callbacks] if callable(callbacks) else list(callbacks)
+    for callback in asked:
+        if not callable(callback):
             raise ParameterError(
-                f"a rule learns by plain descent: optimizer=SGD(rate); got {optimizer}"
+                f"a callback must be a function of one neurograph.Epoch; got {callback!r}"
             )
-        state = Online(rule, engine)
-        state.open(graph, 0)
-        state.knows(get_loss(loss))
-        return _steps(graph, state, batch, targets, optimizer.rate, loss, n_epochs, shuffle)
-    n_batches = -(-len(targets) // size) * n_epochs
-    executor = get_engine(engine, work(chosen, batch) * n_batches)
-    learner = _Learner(graph, executor, batch, targets, min(size, len(targets)))
-    return _rounds(learner.start(optimizer, loss), n_epochs, shuffle)
+    return asked
 
 
-def work(plan: Plan, batch: Batch) -> int:
-    """Return the visits of the walker in one run: synapses and neurons times steps."""
-    return (plan.n_synapses + plan.n_memories + plan.n_neurons) * batch.steps
-
-
-@dataclass
-class _Learner:
-    """What stays the same while a network learns from some samples."""
-
-    graph: NeuronGraph
-    engine: Engine
-    batch: Batch
-    targets: np.ndarray
-    batch_size: int
-    optimizer: Optimizer = field(default_factory=SGD)
-    loss: Loss = field(default_factory=lambda: get_loss("squared_error"))
-    states: dict = field(default_factory=dict)
-
-    def start(self, optimizer: Optimizer, loss: str | Loss) -> _Learner:
-        """Set up what the rule of learning needs."""
-        self.optimizer, self.loss = optimizer, get_loss(loss)
-        for table, column in _learned(self.graph):
-            self.states[column] = optimizer.init(table.array(column))
-        return self
-
-    def descent(self) -> Descent:
-        """Return what learns batches, of the network as it is now: the engine, if it can."""
-        found = None
-        if type(self.optimizer) is SGD and self.loss.builtin:
-            tables = [table for table, _ in _learned(self.graph)]
-            trainable = [t.array("trainable") if "trainable" in t.arrays else None for t in tables]
-            lesson = Lesson(
-                self.batch.samples,
-                self.targets,
-                self.batch_size,
-                self.loss.name,
-                self.optimizer.rate,
-                (trainable[0], trainable[1]),
+def _validation(
+    graph: NeuronGraph, given: Lessons, validation: Any, loss: Loss, shuffle: bool
+) -> tuple[Lessons, Lessons | None]:
+    """Return what to learn from, and what to validate with."""
+    if validation is None:
+        return given, None
+    if isinstance(validation, (tuple, list)):
+        if len(validation) not in (2, 3):
+            raise ParameterError(
+                "validation must be a fraction, (X, Y) or (X, Y, lengths); got a tuple of"
+                f" {len(validation)}"
             )
-            gradients = Parameters(*(table.array("grad") for table in tables))
-            chosen = plan(self.graph)
-            found = self.engine.descent(chosen, Parameters.of(self.graph), gradients, lesson)
-        return found or self.singly
-
-    def first_pace(self) -> int:
-        """Return how many batches to learn at first: a moment's work of a kernel."""
-        if isinstance(self.descent(), MethodType):  # one by one
-            return 1
-        return max(1, 2**17 // (work(plan(self.graph), self.batch) * self.batch_size))
-
-    def singly(self, order: np.ndarray, begin: np.ndarray, values: np.ndarray) -> int:
-        """Learn batches one by one; see `Descent`."""
-        for q, (first, last) in enumerate(pairwise(begin.tolist())):
-            try:
-                values[q] = self.step(order[first:last])
-            except NeurographError:
-                return q
-        return len(values)
-
-    def step(self, samples: np.ndarray) -> tuple[float, int]:
-        """Learn one batch; return its loss and how many pairs were asked.
-
-        After an error everything is as it was, and the error says what is wrong.
-        """
-        graph = self.graph
-        part = Batch(self.batch.samples[samples], self.batch.shape)
-        recording = record(self.engine, graph, plan(graph), part, None)
-        columns = [table.array("grad") for table, _ in _learned(graph)]
-        before = [column.copy() for column in columns]
-        targets = self.targets[samples]
-        found, _ = backward(graph, self.engine, recording, targets, self.loss, "mean")
-        try:
-            _update(graph, self.optimizer, self.states)
-        except Exception:
-            for column, values in zip(columns, before, strict=True):
-                column[:] = values
-            raise
-        return found.value, found.asked
+        X, Y, *lengths = validation
+        made = plan(graph)
+        return given, Lessons.of(made, graph.dtype, X, Y, loss, lengths[0] if lengths else None)
+    part, n = number("validation", validation), len(given.targets)
+    n_held = round(part * n)
+    if not 0 < part < 1 or not 0 < n_held < n:
+        raise ParameterError(
+            f"validation must be a fraction between 0 and 1 that leaves samples on both sides; got"
+            f" {validation!r} of {n} samples"
+        )
+    order = graph.rng.permutation(n) if shuffle else np.arange(n)
+    return given.part(order[: n - n_held]), given.part(order[n - n_held :])
 
 
-def _rounds(learner: _Learner, n_epochs: int, shuffle: bool) -> Iterator[list[float]]:
-    """Learn some epochs at a time; how many at a time changes no result."""
-    n_samples, rng = len(learner.targets), learner.graph.rng
-    per_epoch = -(-n_samples // learner.batch_size)
-    begin = np.arange(per_epoch) * learner.batch_size
-    epoch, pace = 0, learner.first_pace()
-    while epoch < n_epochs:
-        n = max(1, min(pace // per_epoch, n_epochs - epoch))
-        before = rng.bit_generator.state
-        order = _orders(rng, n_samples, n, shuffle)
-        begins = np.append((np.arange(n)[:, None] * n_samples + begin).ravel(), len(order))
-        values = np.zeros((n * per_epoch, 2))
-        q = 0
-        while q < len(values):
-            last, started = min(q + pace, len(values)), perf_counter()
-            done = q + learner.descent()(order, begins[q : last + 1], values[q:last])
-            learner.graph._store.edits += 1
-            pace = _next_pace(last - q, perf_counter() - started)
-            if done < last:
-                after, rng.bit_generator.state = rng.bit_generator.state, before
-                # No more is drawn than was learned from, or tried.
-                _orders(rng, n_samples, done // per_epoch + 1 if epoch or done else 0, shuffle)
-                values[done] = learner.step(order[begins[done] : begins[done + 1]])
-                rng.bit_generator.state, done = after, done + 1  # it went well after all
-            q = done
-        loss, asked = values.reshape(n, per_epoch, 2).transpose(2, 0, 1)
-        yield ((loss * asked).sum(1) / asked.sum(1)).tolist()
-        epoch += n
+# ---------------------------------------------------------------- Ctrl-C and progress
 
 
-def _steps(
-    graph: NeuronGraph,
-    state: Online,
-    batch: Batch,
-    targets: np.ndarray,
-    rate: float,
-    loss: str | Loss,
-    n_epochs: int,
-    shuffle: bool,
-) -> Iterator[list[float]]:
-    """Learn online, each sample a sequence of its own, from rest; some epochs at a time."""
-    n_samples, n_steps, n_in = batch.samples.shape
-    tables = graph._store.neurons, graph._store.synapses
-    kept = [(t, t.array("eligibility").copy()) for t in tables if "eligibility" in t.arrays]
-    per_call, epoch = max(1, 2**14 // (n_samples * n_steps)), 0
+@contextmanager
+def hearing_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Give what says whether Ctrl-C was pressed; it is heard between rounds, so that nothing is
+    half done. Pressed once more it interrupts at once.
+    """
+    heard: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT) if main else None
+    if before is not signal.default_int_handler:  # another thread, or somebody listens already
+        yield lambda: False
+        return
+
+    def hear(number: int, frame: Any) -> None:
+        heard.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, hear)
     try:
-        while epoch < n_epochs:
-            n = min(per_call, n_epochs - epoch)
-            order = _orders(graph.rng, n_samples, n, shuffle)
-            target = targets[order]
-            many = state.follow(
-                graph,
-                batch.samples[order].reshape(-1, n_in),
-                target.reshape(-1, target.shape[-1]),
-                rate,
-                get_loss(loss),
-                n_steps,
-            )
-            yield _losses(state, many, loss, n)
-            epoch += n
-    finally:  # what `activate` keeps is another matter
-        for table, values in kept:
-            table.array("eligibility")[:] = values
+        yield lambda: bool(heard)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-def _losses(state: Online, many: Course, loss: str | Loss, n_epochs: int) -> list[float]:
-    """Return the mean loss of each of some epochs."""
-    made = state.job.plan
-    functions = [state.job.functions[j] for j in made.outputs]
-    seen = Outputs(
-        many.states[:, None], many.outputs[:, None], functions, [made.name(j) for j in made.outputs]
-    )
-    terms, asked = get_loss(loss).measure(seen, many.target[:, None])
-    n_asked = asked.reshape(n_epochs, -1).sum(1)
-    return (terms.value.reshape(n_epochs, -1).sum(1) / np.maximum(1, n_asked)).tolist()
-
-
-def _orders(rng: np.random.Generator, n: int, n_epochs: int, shuffle: bool) -> np.ndarray:
-    """Return the samples of some epochs in the order of learning."""
-    if not shuffle:
-        return np.tile(np.arange(n), n_epochs)
-    return np.array([rng.permutation(n) for _ in range(n_epochs)], int).ravel()
-
-
-ROUND = 0.04  # seconds of learning before Python is asked for Ctrl-C and progress
-
-
-def _next_pace(n: int, seconds: float) -> int:
-    """Return how many batches to learn at a time, after n of them took so long."""
-    return max(1, min(8 * n, int(n * ROUND / max(seconds, 1e-9))))
-
-
-def _learned(graph: NeuronGraph) -> list[tuple[Any, str]]:
-    return [(graph._store.synapses, "weight"), (graph._store.neurons, "bias")]
-
-
-def _update(graph: NeuronGraph, optimizer: Optimizer, states: dict) -> None:
-    """Apply the gradient columns to all trainable parameters, or to none after an error."""
-    changes = []
-    for table, column in _learned(graph):
-        parameters, gradient = table.array(column), table.array("grad")
-        with np.errstate(over="ignore", invalid="ignore"):
-            updated, states[column] = optimizer.update(gradient, states[column], parameters)
-        if "trainable" in table.arrays:
-            updated = np.where(table.array("trainable"), updated, parameters)
-        if not np.isfinite(updated).all():
-            raise NonFiniteError(
-                f"training diverged: the update makes a {column}"
-                f" {updated[~np.isfinite(updated)][0]}; the network is as it was before this"
-                " batch. Try a smaller rate"
-            )
-        changes.append((parameters, updated))
-    for parameters, updated in changes:
-        parameters[:] = updated
-    graph._store.edits += 1
+@contextmanager
+def progress_bar(total: int, wanted: bool | None = None) -> Iterator[Callable[[int], Any]]:
+    """Show a bar where somebody can see one and tqdm is installed, or where it is wanted."""
+    if wanted or (wanted is None and total > 1 and sys.stderr.isatty()):
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            if wanted:
+                raise ParameterError(
+                    "progress needs tqdm: pip install 'neurograph[progress]'"
+                ) from None
+        else:
+            with tqdm(total=total, unit=" epochs", leave=False) as bar:
+                yield bar.update
+                return
+    yield lambda n: None

@@ -10,7 +10,7 @@ import numpy as np
 
 from neurograph.errors import ParameterError, suggest
 
-__all__ = ["MAX_ROWS", "choice", "flag", "natural", "number"]
+__all__ = ["MAX_ROWS", "bound", "choice", "flag", "fraction", "natural", "number", "positive"]
 
 MAX_ROWS = 2**31 - 1
 
@@ -26,6 +26,29 @@ def number(name: str, value: Any) -> float:
     if not math.isfinite(found):
         raise ParameterError(f"{name} must be a finite number, got {value!r:.50}")
     return found
+
+
+def positive(name: str, value: Any) -> float:
+    """Return `value` as a finite float of 0 or more."""
+    found = number(name, value)
+    if found < 0:
+        raise ParameterError(f"{name} must be 0 or more, got {value!r}")
+    return found
+
+
+def fraction(name: str, value: Any) -> float:
+    """Return `value` as a float in [0, 1)."""
+    found = number(name, value)
+    if not 0 <= found < 1:
+        raise ParameterError(f"{name} must be 0 or more and less than 1, got {value!r}")
+    return found
+
+
+def bound(name: str, value: Any) -> float:
+    """Return `value` as a float, infinity included."""
+    if isinstance(value, Real) and math.isinf(value):
+        return float(value)
+    return number(name, value)
 
 
 def natural(name: str, value: Any, most: int = MAX_ROWS) -> int:

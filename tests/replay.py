@@ -19,16 +19,10 @@ import numpy as np
 
 import neurograph as ng
 from neurograph.engines import ENGINES
+from neurograph.io.synaptic import NO_NEURON, SQUASH, Connection, Unit, assemble
 from neurograph.trainer import COSTS
 
 FORMAT, TRAINER = "synaptic-golden/1", "synaptic-golden/trainer/1"
-SQUASH = {
-    "LOGISTIC": "logistic",
-    "TANH": "tanh",
-    "IDENTITY": "identity",
-    "RELU": "relu",
-    "HLIM": "step",
-}
 # What Synaptic can build and we refuse, and why.
 REJECTED = {
     "two_gaters": "a synapse has one gater; Synaptic lets both write its gain, the last one wins",
@@ -204,29 +198,21 @@ def pythonic(options: dict) -> dict[str, Any]:
 
 
 def build(case: dict) -> tuple[ng.Network, list[ng.Synapse]]:
-    """Return the network of a case, and its synapses in the order of the file.
-
-    What runs back in the order of activation reads the step before: a delay of 1.
-    """
-    net = ng.Network(seed=0)
-    for neuron in case["neurons"]:
-        net.add_neuron(
-            neuron["id"],
-            role=neuron["role"],
-            activation=SQUASH[neuron["squash"]],
-            bias=neuron["bias"],
-        )
-    synapses = []
-    for c in case["connections"]:
-        i, j = c["from"], c["to"]
-        if net.has_edge(i, j):
-            raise ng.GraphError(f"two connections {i} -> {j}")
-        synapses.append(net.add_synapse(i, j, weight=c["weight"], delay=int(i >= j)))
-    for gater, c in case["gates"]:
-        if synapses[c].gater is not None:
-            raise ng.GraphError(f"{synapses[c]} is gated twice")
-        net.gate(gater, synapses[c], delay=int(gater >= synapses[c].target))
-    return net, synapses
+    """Return the network of a case, and its synapses in the order of the file."""
+    neurons = [Unit(n["id"], n["role"], SQUASH[n["squash"]], n["bias"]) for n in case["neurons"]]
+    ends = [(c["from"], c["to"]) for c in case["connections"]]
+    if len(set(ends)) < len(ends):
+        raise ng.GraphError("two connections for an ordered pair of neurons")
+    gater = dict.fromkeys(range(len(ends)), NO_NEURON)
+    for k, c in case["gates"]:
+        if gater[c] != NO_NEURON:
+            raise ng.GraphError(f"connection {ends[c]} is gated twice")
+        gater[c] = k
+    connections = [
+        Connection(*ends[n], c["weight"], gater[n]) for n, c in enumerate(case["connections"])
+    ]
+    net = assemble(ng.Network, neurons, connections)
+    return net, [net.edges[pair] for pair in ends]
 
 
 REPLAYS = {FORMAT: Replay, TRAINER: TrainerReplay}

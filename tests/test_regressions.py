@@ -494,3 +494,24 @@ def test_a_network_waited_for_the_garbage_collector():
     b.bias = 1
     with pytest.raises(ng.DetachedError, match="the network of this neuron or synapse is gone"):
         _ = b.incoming
+
+
+def test_a_rate_of_nan_went_unseen_where_the_compiler_may_reorder_sums():
+    net = ng.perceptron(2, 3, 1, seed=0)
+    net.engine = "compiled"
+    net.activate([0, 1])
+    before = net.weights
+    with pytest.raises(ng.ParameterError, match="rate"):
+        net.propagate(np.nan, [1])
+    assert (net.weights == before).all()
+
+
+def test_a_step_that_failed_left_its_slopes():
+    net = ng.perceptron(2, 3, 1, seed=0)
+    net.engine = "compiled"
+    twin = net.copy()
+    net.activate([0, 1]), twin.activate([0, 1])
+    with pytest.raises(ng.NonFiniteError):
+        net.activate([np.nan, 1])
+    net.propagate(0.1, [1]), twin.propagate(0.1, [1])
+    assert (net.weights == twin.weights).all()

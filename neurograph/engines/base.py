@@ -161,34 +161,66 @@ class Gradients(NamedTuple):
     inputs: np.ndarray
 
 
+class Limits(NamedTuple):
+    """What holds weights, or biases, back: arrays in the order of a plan, None where nothing does.
+
+    trainable : bool; factor : of the step; lower, upper : bounds
+    """
+
+    trainable: np.ndarray | None
+    factor: np.ndarray | None
+    lower: np.ndarray | None
+    upper: np.ndarray | None
+
+
+class Updating(NamedTuple):
+    """An optimizer as kernels know it, see `neurograph.learning.updates`.
+
+    rule, constants : name of its class, and what it adds to every optimizer's parameters
+    clip_value, clip_norm : 0 if not given
+    slots, limits : what it keeps, and what holds parameters back; of weights, of biases
+    """
+
+    rule: str
+    constants: tuple[float, ...]
+    clip_value: float
+    clip_norm: float
+    l1: float
+    l2: float
+    slots: tuple[list[np.ndarray], list[np.ndarray]]
+    limits: tuple[Limits, Limits]
+
+
 class Lesson(NamedTuple):
-    """What plain gradient descent learns from.
+    """What gradient descent learns from.
 
     x : (samples, T, n_in) array
     target : (samples, T, n_out) float64 array, NaN where nothing is asked
+    weight : (samples,) float64 array of their weights in the mean, or None if all are 1
     batch : most samples in a batch
     loss : name of a loss
-    rate : learning rate
-    trainable : bool arrays of weights and biases, or None where all are
+    updating : Updating
     """
 
     x: np.ndarray
     target: np.ndarray
+    weight: np.ndarray | None
     batch: int
     loss: str
-    rate: float
-    trainable: tuple[np.ndarray | None, np.ndarray | None]
+    updating: Updating
 
 
 class Descent(Protocol):
-    """Plain gradient descent inside an engine, batch after batch."""
+    """Gradient descent inside an engine, batch after batch."""
 
-    def __call__(self, order: np.ndarray, begin: np.ndarray, values: np.ndarray) -> int:
-        """Learn from samples order[begin[q]:begin[q+1]], for every q.
+    def __call__(
+        self, order: np.ndarray, begin: np.ndarray, rates: np.ndarray, values: np.ndarray
+    ) -> int:
+        """Learn from samples order[begin[q]:begin[q+1]] at rates[q], for every q.
 
-        Loss and number of pairs asked are put into values[q], the gradients of the last batch
-        into the arrays given. Returns how many batches went well; if one did not, parameters
-        and gradients are as the batch before it left them.
+        Loss and sum of weights of the pairs asked are put into values[q], the gradients of the
+        last batch into the arrays given. Returns how many batches went well; if one did not,
+        parameters, gradients and what the optimizer keeps are as the batch before it left them.
         """
 
 

@@ -23,12 +23,14 @@ from neurograph.engines.base import (
     Parameters,
     Signals,
     State,
+    Updating,
 )
 from neurograph.engines.kernels import LOSSES, Run, Span, Task, kernels
 from neurograph.engines.natives import address
 from neurograph.engines.pool import run_all
 from neurograph.engines.program import Program, program
 from neurograph.engines.stepping import Stepping
+from neurograph.engines.updates import RULES, Recipe, Side
 from neurograph.errors import ParameterError
 from neurograph.functions import get_activation
 from neurograph.schedule import Plan
@@ -124,12 +126,15 @@ def _descend(
     lesson: Lesson,
     order: np.ndarray,
     begin: np.ndarray,
+    rates: np.ndarray,
     values: np.ndarray,
 ) -> int:
     """See `Descent`."""
-    changed = (*parameters, *gradients)
+    slots = lesson.updating.slots
+    changed = (*parameters, *gradients, *slots[0], *slots[1])
     before = [array.copy() for array in changed]
-    loop = _loop(made, plan, parameters, gradients, lesson, order, begin, values)
+    recipe = _recipe(lesson.updating, rates, parameters)
+    loop = _loop(made, plan, parameters, gradients, lesson, recipe, order, begin, values)
     with np.errstate(all="ignore"):  # where kernels are plain Python
         done = loop(0, len(begin) - 1)
     if done < len(begin) - 1:
@@ -137,7 +142,54 @@ def _descend(
         for array, values_before in zip(changed, before, strict=True):
             array[:] = values_before
         loop(0, done)
+    for side, own in zip((recipe.weights, recipe.biases), slots, strict=True):
+        if side.age >= 0 and len(own) == 3:  # the kernel leaves an age that all share to us
+            own[2][:] = side.age + done
     return done
+
+
+def _recipe(updating: Updating, rates: np.ndarray, parameters: Parameters) -> Recipe:
+    """Return an optimizer as kernels read it."""
+    clipped = bool(updating.clip_value or updating.clip_norm)
+    weights = _side(updating, 0, parameters.weight, clipped or bool(updating.l1 or updating.l2))
+    biases = _side(updating, 1, parameters.bias, clipped)
+    freely = not any(len(side.factor) or len(side.lower) for side in (weights, biases))
+    penalised = bool(updating.l1 or updating.l2)
+    return Recipe(
+        rule=RULES.index(updating.rule),
+        constants=np.array([*updating.constants, *(0.0,) * 4][:4]),
+        rates=rates,
+        clip_value=float(updating.clip_value),
+        clip_norm=float(updating.clip_norm),
+        l1=float(updating.l1),
+        l2=float(updating.l2),
+        decay=updating.constants[3] if updating.rule == "AdamW" else 0.0,
+        weights=weights,
+        biases=biases,
+        plain=updating.rule == "SGD" and freely and not clipped and not penalised,
+    )
+
+
+def _side(updating: Updating, k: int, parameters: np.ndarray, changes: bool) -> Side:
+    """Return what belongs to the weights (k = 0) or to the biases (1)."""
+    nothing = np.empty(0, parameters.dtype)
+    slots, limit = updating.slots[k], updating.limits[k]
+    one, two, three = [*slots, nothing, nothing, nothing][:3]
+    frozen = limit.trainable is not None
+    held = frozen or limit.factor is not None or limit.lower is not None
+    same = len(slots) == 3 and not (slots[2] != slots[2][:1]).any()
+    return Side(
+        one=one,
+        two=two,
+        three=three,
+        trainable=np.empty(0, np.uint8) if limit.trainable is None else limit.trainable.view("u1"),
+        factor=nothing if limit.factor is None else limit.factor,
+        lower=nothing if limit.lower is None else limit.lower,
+        upper=nothing if limit.upper is None else limit.upper,
+        change=np.empty_like(parameters) if frozen or changes else nothing,
+        before=np.empty_like(parameters) if held else nothing,
+        age=float(slots[2][0]) if same and len(slots[2]) else -1.0,
+    )
 
 
 def _loop(
@@ -146,6 +198,7 @@ def _loop(
     parameters: Parameters,
     gradients: Parameters,
     lesson: Lesson,
+    recipe: Recipe,
     order: np.ndarray,
     begin: np.ndarray,
     values: np.ndarray,
@@ -166,7 +219,6 @@ def _loop(
         x=lesson.x.ravel(),
         row=np.empty(lanes, np.int64),
     )
-    frozen = [np.empty(0, np.uint8) if t is None else t.view(np.uint8) for t in lesson.trainable]
     logistic = [plan.activations[plan.activation[j]] == "logistic" for j in plan.outputs]
     task = Task(
         x=lesson.x.ravel(),
@@ -175,13 +227,12 @@ def _loop(
         begin=begin,
         loss=LOSSES.index(lesson.loss),
         stable=np.array(logistic, np.uint8),
-        rate=float(lesson.rate),
-        trainable_w=frozen[0],
-        trainable_b=frozen[1],
+        weight=np.empty(0) if lesson.weight is None else lesson.weight,
+        weighted=lesson.weight is not None,
         asked=bool(np.isnan(lesson.target).any()),
     )
     found = kernels(lanes, VECTOR // dtype.itemsize)
-    fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), run, task
+    fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), run, task, recipe
     kernel = found.learn_single if lanes == n_steps == 1 else found.learn
     return lambda q0, q1: kernel(*fixed, n_steps, q0, q1, values.ravel())
 
@@ -199,7 +250,7 @@ def supported(dtype: np.dtype) -> np.dtype:
 def addresses(plan: Plan, dtype: np.dtype) -> np.ndarray:
     """Return where the C functions of each activation of a plan are, two for each code."""
     table = np.zeros(2 * max(1, len(plan.activations)), np.int64)
-    for code in np.unique(plan.activation).tolist():
+    for code in np.flatnonzero(np.bincount(plan.activation)).tolist():
         table[2 * code : 2 * code + 2] = address(get_activation(plan.activations[code]), dtype)
     return table
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from numba import config, literally, njit
 
+from neurograph.engines.updates import HELPER, OPTIONS, descend_side, shrunk, wrong
 from neurograph.engines.vectors import (
     add,
     at,
@@ -36,15 +37,7 @@ from neurograph.engines.vectors import (
     total,
 )
 
-# Error model and rounding of every kernel; see `vectors.FAST`.
-OPTIONS = {
-    "nogil": True,
-    "_nrt": False,
-    "error_model": "numpy",
-    "fastmath": {"contract", "reassoc", "nsz"},
-}
 INLINE = {**OPTIONS, "inline": "always"}  # by numba, before types: a kernel is optimised once
-HELPER = {**OPTIONS, "forceinline": True}  # by LLVM: small, and called from several places
 
 NONE = 2**32 - 1
 
@@ -146,12 +139,16 @@ class Span(NamedTuple):
 
 
 @njit(**HELPER)
-def gather(p, w, x, plane, e0, e1, acc, lanes):
-    """Add Σ w_e x_source(e) over synapses e0:e1, which all read one step, to `acc`."""
+def gather(p, part, w, x, plane, e0, e1, acc, lanes):
+    """Add Σ w_e x[plane + i_e] over entries e0:e1 to `acc`; `part` is where the i_e begin."""
     lanes = literally(lanes)
-    source = at(p, SOURCE)
+    if lanes == 1:  # left to LLVM, which sums many at a time: a single sum waits for itself
+        found = cast(x, 0)
+        for e in range(e0, e1):
+            found += at(w, e) * at(x, plane + at(p, part + e))
+        return add(acc, splat(found, lanes))
     for e in range(e0, e1):
-        acc = mad(splat(at(w, e), lanes), load(x, plane + at(p, source + e) * lanes, lanes), acc)
+        acc = mad(splat(at(w, e), lanes), load(x, plane + at(p, part + e) * lanes, lanes), acc)
     return acc
 
 
@@ -204,7 +201,7 @@ def forward_rows(p, w, b, table, run, z, t, stage, lo, hi, lanes, width):
     now = at(p, HISTORY) * step + t * step + z.k * row  # y(t)
     before = t * step + z.k * row  # s(t - 1)
     here = before + step  # s(t)
-    blocks, gates, memories = at(p, BLOCKS), at(p, GATES), at(p, MEMORIES)
+    blocks, gates, memories, source = at(p, BLOCKS), at(p, GATES), at(p, MEMORIES), at(p, SOURCE)
     if blocks and lanes > 1:
         forward_blocks(p, w, run, z, t, stage, lo, hi, now, here, lanes, width)
     for r in range(get(p, RUN_INDPTR, stage), get(p, RUN_INDPTR, stage + 1)):
@@ -226,10 +223,10 @@ def forward_rows(p, w, b, table, run, z, t, stage, lo, hi, lanes, width):
                     else:
                         x0 = plane + get(p, SOURCE, f0)
                         acc = add(acc, splat(dot(w, f0, y, x0, f1 - f0, width), lanes))
-                acc = gather(p, w, y, plane, e0, f0, acc, lanes)
-                acc = gather(p, w, y, plane, f1, e1, acc, lanes)
+                acc = gather(p, source, w, y, plane, e0, f0, acc, lanes)
+                acc = gather(p, source, w, y, plane, f1, e1, acc, lanes)
             else:
-                acc = gather(p, w, y, plane, e0, e1, acc, lanes)
+                acc = gather(p, source, w, y, plane, e0, e1, acc, lanes)
             if memories:
                 e = get(p, MEMORY, j)
                 if e != NONE:
@@ -297,6 +294,7 @@ def backward_rows(p, w, table, run, z, t, stage, lo, hi, want, lanes, width):
     here = t * step + z.k * row  # δ(t); s(t) is one step on
     now = at(p, HISTORY) * step + here
     blocks, gates, memories = at(p, BLOCKS), at(p, GATES), at(p, MEMORIES)
+    target = at(p, OUT_TARGET)
     for r in range(get(p, RUN_INDPTR, stage), get(p, RUN_INDPTR, stage + 1)):
         code = get(p, CODE, r)
         j0, j1 = max(lo, get(p, RUN, r)), min(hi, get(p, RUN, r + 1))
@@ -312,10 +310,9 @@ def backward_rows(p, w, table, run, z, t, stage, lo, hi, want, lanes, width):
             if kind == NONE:
                 acc = add(acc, sent(p, w, y, delta, out, t, z, lanes))
             elif t + kind < z.steps:
-                plane, target = here + kind * step, at(p, OUT_TARGET)
-                for q in range(get(p, OUT_INDPTR, out), get(p, OUT_INDPTR, out + 1)):
-                    d = load(delta, plane + at(p, target + q) * lanes, lanes)
-                    acc = mad(splat(at(run.out_w, q), lanes), d, acc)
+                q0, q1 = get(p, OUT_INDPTR, out), get(p, OUT_INDPTR, out + 1)
+                plane = here + kind * step
+                acc = gather(p, target, run.out_w, delta, plane, q0, q1, acc, lanes)
             if gates:
                 acc = add(acc, gated(p, w, s, y, delta, j, t, z, lanes))
             port = get(p, PORT, j)
@@ -720,7 +717,7 @@ def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_
     A synapse is visited once, when its target's δ is known: its own gradient, and what its
     source gets; so with `learn` it can be updated on the spot, for nobody needs its weight any
     more (if it is not tied). `clear_inputs` comes first, once. `want`: ∂L/∂x too; without
-    `find` only δ. Returns NaN if a number was not finite, else 0.
+    `find` only δ. Returns 0 if all numbers are finite.
     """
     s, y, delta, eps, slope = run.s, run.y, run.delta, run.eps, run.slope
     n = at(p, NEURONS)
@@ -736,7 +733,7 @@ def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_
             continue
         for j in range(get(p, RUN, r + 1) - 1, get(p, RUN, r) - 1, -1):
             port = get(p, PORT, j)
-            bad += abs(at(s, n + j) - at(s, n + j))
+            bad += wrong(at(s, n + j))
             d = at(eps, j) * at(slope, j)
             if port != NONE:
                 d += at(run.d_state, port)
@@ -773,7 +770,7 @@ def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_
 
 @njit(**INLINE)
 def learn_one(w, gw, e, found, find, learn, step, trainable):
-    """Write a gradient, and with `learn` go a step downhill; return NaN if that went wrong."""
+    """Write a gradient, and with `learn` go a step downhill; return 0 if that went well."""
     bad = cast(w, 0)
     if find:
         put(gw, e, found)
@@ -781,9 +778,9 @@ def learn_one(w, gw, e, found, find, learn, step, trainable):
         change = step * found
         new = at(w, e) - change
         if len(trainable) and not at(trainable, e):
-            bad, new = abs(change - change), at(w, e)
+            bad, new = wrong(change), at(w, e)
         put(w, e, new)
-        bad += abs(new - new)
+        bad += wrong(new)
     return bad
 
 
@@ -820,8 +817,8 @@ class Task(NamedTuple):
 
     x : (samples, T, n_in), target : (samples, T, n_out) float64, flat
     order : samples in the order of learning; begin : where each batch begins, and the end
-    loss : index into `LOSSES`; stable : (n_out,) 1 where an output is logistic; rate : float
-    trainable_w, trainable_b : uint8, 0 where frozen; empty if nothing is
+    loss : index into `LOSSES`; stable : (n_out,) 1 where an output is logistic
+    weight : of each sample in the mean, if they are `weighted`
     asked : whether some target is NaN
     """
 
@@ -831,9 +828,8 @@ class Task(NamedTuple):
     begin: Any
     loss: int
     stable: Any
-    rate: float
-    trainable_w: Any
-    trainable_b: Any
+    weight: Any
+    weighted: bool
     asked: bool
 
 
@@ -846,12 +842,12 @@ def measure(p, run, task, z, t, scale, lanes):
     value = 0.0
     for lane in range(lanes):
         first = (at(run.row, lane) * z.steps + t) * n_out
-        weight = scale
+        weight = scale * at(task.weight, at(run.row, lane)) if task.weighted else scale
         if loss == MSE:
             asked = 0
             for o in range(n_out):
                 asked += 0 if math.isnan(at(task.target, first + o)) else 1
-            weight = 2 * scale / max(1, asked)
+            weight = 2 * weight / max(1, asked)
         if loss == CATEGORICAL:
             top, z_sum, t_sum = -math.inf, 0.0, 0.0
             for o in range(n_out):
@@ -888,16 +884,16 @@ def measure(p, run, task, z, t, scale, lanes):
 
 @njit(**INLINE)
 def count_asked(p, task, first, last, n_steps):
-    """Return how many pairs of sample and step of a batch are asked anything."""
-    if not task.asked:
-        return (last - first) * n_steps
-    n_out, asked = at(p, N_OUTPUTS), 0
+    """Return how many pairs of sample and step of a batch are asked anything, by weight."""
+    if not task.asked and not task.weighted:
+        return float((last - first) * n_steps)
+    n_out, asked = at(p, N_OUTPUTS), 0.0
     for q in range(first, last):
         for t in range(n_steps):
             o, any_ = (at(task.order, q) * n_steps + t) * n_out, 0
             for i in range(n_out):
                 any_ |= 0 if math.isnan(at(task.target, o + i)) else 1
-            asked += any_
+            asked += any_ * at(task.weight, at(task.order, q)) if task.weighted else any_
     return asked
 
 
@@ -928,20 +924,15 @@ def share(p, gw):
             put(gw, get(p, TIE, q), found)
 
 
-@njit(**HELPER)
-def update(w, g, trainable, rate):
-    """Go a step downhill; return NaN if a number was not finite, else 0."""
-    step, bad = cast(w, rate), cast(w, 0)
-    if len(trainable):
-        for e in range(len(w)):
-            change = step * at(g, e)
-            put(w, e, at(w, e) - change if at(trainable, e) else at(w, e))
-            bad += abs(at(w, e) - at(w, e)) + abs(change - change)
-    else:
-        for e in range(len(w)):
-            put(w, e, at(w, e) - step * at(g, e))
-            bad += abs(at(w, e) - at(w, e))
-    return bad
+@njit(**OPTIONS)
+def update(p, w, b, gw, gb, recipe, rate, done):
+    """Let an optimizer change all parameters; return 0 if all numbers are finite."""
+    scale = 1.0
+    if recipe.clip_norm > 0:
+        scale = shrunk(p, TIES, TIE_INDPTR, TIE, gw, gb, recipe)
+    bad = descend_side(recipe.weights, w, gw, recipe, recipe.l1, recipe.l2, recipe.decay, scale,
+                       rate, done)  # fmt: skip
+    return bad + descend_side(recipe.biases, b, gb, recipe, 0.0, 0.0, 0.0, scale, rate, done)
 
 
 # ---------------------------------------------------------------- what is called from Python
@@ -999,11 +990,12 @@ def single_deltas(p, w, table, run, z):
     backward_single(p, w, w, w, w, run, z, True, False, False, 0.0, w, w)
 
 
-def learn_single(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
+def learn_single(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
     """As `learn`, sample by sample, each of one step."""
     z = Span(0, 1, 1, 1, 0)
     clear_inputs(p, gw, gb, run.delta)
-    alone = not at(p, TIES)  # updated on the spot
+    alone = recipe.plain and not at(p, TIES)  # updated on the spot
+    trainable_w, trainable_b = recipe.weights.trainable, recipe.biases.trainable
     for q in range(q0, q1):
         if not alone:  # a tie may have given them the gradient of its group
             clear_inputs(p, gw, gb, run.delta)
@@ -1011,21 +1003,21 @@ def learn_single(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
         asked = count_asked(p, task, at(task.begin, q), at(task.begin, q + 1), 1)
         fill_inputs(p, run, task, 1, 1)
         forward_single(p, w, b, table, run, z)
-        value = measure(p, run, task, z, 0, 1.0, 1)
-        bad = backward_single(p, w, b, gw, gb, run, z, False, True, alone, task.rate,
-                              task.trainable_w, task.trainable_b)  # fmt: skip
+        rate = at(recipe.rates, q)
+        value = measure(p, run, task, z, 0, 1 / asked if asked > 0 else 1.0, 1)
+        bad = backward_single(p, w, b, gw, gb, run, z, False, True, alone, rate,
+                              trainable_w, trainable_b)  # fmt: skip
         if not alone:
             share(p, gw)
-            bad += update(w, gw, task.trainable_w, task.rate)
-            bad += update(b, gb, task.trainable_b, task.rate)
+            bad += update(p, w, b, gw, gb, recipe, rate, q - q0)
         put(values, 2 * q, value), put(values, 2 * q + 1, asked)
         if not bad + value < math.inf:
             return q
     return q1
 
 
-def learn(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
-    """Learn batches q0:q1 by plain gradient descent, each: gradients first, then the update.
+def learn(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
+    """Learn batches q0:q1 by gradient descent, each: gradients first, then the update.
 
     Returns the first batch that did not go well (a number is not finite, a loss has no value),
     with everything as that batch has left it, or q1. values[q] are loss and pairs asked.
@@ -1047,14 +1039,13 @@ def learn(p, w, b, gw, gb, table, run, task, n_steps, q0, q1, values):
                 fill_inputs(p, run, task, n_steps, LANES)
             forward(p, w, b, table, run, z, 0, n_steps)
             for i in range(row, (1 + n_steps) * row):
-                bad += abs(at(run.s, i) - at(run.s, i))  # NaN unless it is finite
+                bad += wrong(at(run.s, i))
             for t in range(n_steps):
-                value += measure(p, run, task, z, t, 1 / max(1, asked), LANES)
+                value += measure(p, run, task, z, t, 1 / asked if asked > 0 else 1.0, LANES)
             backward(p, w, table, run, z, 0, n_steps, False)
             gradient(p, gw, gb, run, z, 0, n, tile > first)
         share(p, gw)
-        bad += update(w, gw, task.trainable_w, task.rate)
-        bad += update(b, gb, task.trainable_b, task.rate)
+        bad += update(p, w, b, gw, gb, recipe, at(recipe.rates, q), q - q0)
         put(values, 2 * q, value), put(values, 2 * q + 1, asked)
         if not bad + value < math.inf:
             return q
@@ -1095,6 +1086,7 @@ def kernels(lanes: int, width: int) -> Kernels:
 @cache
 def _digest() -> str:
     here = Path(__file__)
-    source = here.read_bytes() + here.with_name("vectors.py").read_bytes()
+    source = b"".join(here.with_name(f"{name}.py").read_bytes() for name in
+                      ("kernels", "updates", "vectors"))  # fmt: skip
     source += str(config.BOUNDSCHECK).encode()  # which numba does not keep apart
     return hashlib.sha256(source).hexdigest()[:16]

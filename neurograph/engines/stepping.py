@@ -177,7 +177,7 @@ def _arrays(job: Any, table: np.ndarray) -> dict[str, np.ndarray]:
         "tape_s": fields["s"],
         "tape_y": fields["y"],
         "slope": fields["slope"],
-        "spare": np.empty((2, n), dtype),
+        "spare": np.empty((3, n), dtype),
         "delta": np.zeros(n, dtype),
         "found": np.zeros(plan.n_synapses + plan.n_memories + n, dtype),
         "eps": np.zeros(n, dtype),

@@ -54,6 +54,7 @@ from neurograph.engines.kernels import (
     forward_single,
     measure,
     share,
+    wrong,
 )
 from neurograph.engines.vectors import array_at, at, call, cast, get, put
 
@@ -77,7 +78,7 @@ class Frame(NamedTuple):
     trainable_w, trainable_b : 0 where frozen; empty if nothing is
     table : addresses of activations
     s, y, slope : (2, N), (H+1, N), (N,) of this step and those before
-    spare : (2, N)  what an activation that fails puts back
+    spare : (3, N)  what an activation that fails puts back
     tape_s, tape_y : s and y of the whole window
     extended, gain, r, projected, gated, ds, dy : what rules keep
     delta, found : (N,), (E+M+N,) δ and gradients until they are known to be finite
@@ -259,11 +260,11 @@ def influence(f, pair):
 
 @njit(**INLINE)
 def bad_states(f):
-    """Return NaN if a state or output of this step is not finite, else 0."""
+    """Return 0 if all states and outputs of this step are finite."""
     n = at(f.p, NEURONS)
     now, bad = at(f.p, HISTORY) * n, cast(f.y, 0)
     for j in range(n):
-        bad += abs(at(f.s, n + j) - at(f.s, n + j)) + abs(at(f.y, now + j) - at(f.y, now + j))
+        bad += wrong(at(f.s, n + j)) + wrong(at(f.y, now + j))
     return bad
 
 
@@ -307,6 +308,7 @@ def forward_step(f):
     window = len(f.tape_s) - n
     for j in range(n):
         put(f.spare, j, at(f.tape_s, j)), put(f.spare, n + j, at(f.tape_y, j))
+        put(f.spare, 2 * n + j, at(f.slope, j))
     for i in range(window):
         put(f.tape_s, i, at(f.tape_s, n + i))
     for i in range(len(f.tape_y) - n):
@@ -324,6 +326,7 @@ def forward_step(f):
         put(f.tape_y, n + i, at(f.tape_y, i))
     for j in range(n):
         put(f.tape_s, j, at(f.spare, j)), put(f.tape_y, j, at(f.spare, n + j))
+        put(f.slope, j, at(f.spare, 2 * n + j))
     return False
 
 
@@ -418,7 +421,7 @@ def through_gate(f, e, row, passed, width):
 
 @njit(**HELPER)
 def errors(f, loss):
-    """Set ∂ℓ/∂y and ∂ℓ/∂s at the outputs; return NaN where the loss has no value, else 0."""
+    """Set ∂ℓ/∂y and ∂ℓ/∂s at the outputs; return 0 where the loss has a value."""
     p, n_out = f.p, at(f.p, N_OUTPUTS)
     now = at(p, HISTORY) * at(p, NEURONS)
     if loss == GIVEN:
@@ -430,9 +433,9 @@ def errors(f, loss):
             put(f.d_state, o, d if not math.isnan(target) else cast(f.y, 0))
             put(f.d_output, o, cast(f.y, 0))
         return 0.0
-    task = Task(f.x, f.target, f.row, f.row, loss, f.stable, 0.0, f.stable, f.stable, False)
+    task = Task(f.x, f.target, f.row, f.row, loss, f.stable, f.target, False, False)
     value = measure(p, run_of(f), task, Span(0, 1, 1, 1, 0), 0, 1.0, 1)
-    return abs(value - value)
+    return wrong(value)
 
 
 @njit(**INLINE)
@@ -515,10 +518,10 @@ def descend(f, rate):
     step, bad, m = cast(f.w, rate), cast(f.w, 0), len(f.w)
     for e in range(m):
         new = at(f.w, e) - step * at(f.found, e)
-        bad += abs(new - new) + abs(at(f.found, e) - at(f.found, e))
+        bad += wrong(new) + wrong(at(f.found, e))
     for j in range(len(f.b)):
         new = at(f.b, j) - step * at(f.found, m + j)
-        bad += abs(new - new) + abs(at(f.found, m + j) - at(f.found, m + j))
+        bad += wrong(new) + wrong(at(f.found, m + j))
     if bad != 0:
         return False
     for e in range(m):
@@ -628,11 +631,11 @@ def synaptic_propagate(f, rate):
                 put(f.gw, e, -at(f.found, e))
                 if len(f.trainable_w) == 0 or at(f.trainable_w, e):
                     put(f.w, e, at(f.w, e) + step * at(f.found, e))
-                bad += abs(at(f.w, e) - at(f.w, e)) + abs(at(f.gw, e) - at(f.gw, e))
+                bad += wrong(at(f.w, e)) + wrong(at(f.gw, e))
             put(f.gb, j, -at(f.r, j))
             if len(f.trainable_b) == 0 or at(f.trainable_b, j):
                 put(f.b, j, at(f.b, j) + step * at(f.r, j))
-            bad += abs(at(f.b, j) - at(f.b, j)) + abs(at(f.r, j) - at(f.r, j))
+            bad += wrong(at(f.b, j)) + wrong(at(f.r, j))
     for j in range(n):
         put(f.delta_shown, j, -at(f.r, j))
     return bad == 0
@@ -786,7 +789,8 @@ def _entry(kernel, arguments):
 def _digest() -> str:
     here = Path(__file__)
     source = b"".join(
-        here.with_name(name).read_bytes() for name in ("traces.py", "kernels.py", "vectors.py")
+        here.with_name(name).read_bytes()
+        for name in ("traces.py", "kernels.py", "updates.py", "vectors.py")
     )
     source += str(config.BOUNDSCHECK).encode()
     return hashlib.sha256(source).hexdigest()[:16]

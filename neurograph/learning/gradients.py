@@ -19,11 +19,13 @@ def backpropagate(
     d_output: np.ndarray,
     d_state: np.ndarray,
     accumulate: bool = False,
+    mask: np.ndarray | None = None,
 ) -> np.ndarray:
     """Write the exact gradient of a run into the columns `grad`; return ∂L/∂x, (T, n_in, B).
 
     Tied synapses get the gradient of their group, each of them. `accumulate` adds to what the
-    columns hold. Deltas go into the recording.
+    columns hold. `mask` is what multiplied each weight in the run, 1 unless given. Deltas go
+    into the recording.
     """
     found = engine.backward(
         recording.plan,
@@ -35,6 +37,8 @@ def backpropagate(
         d_state,
     )
     _require_finite(recording.plan, found)
+    if mask is not None:
+        found.weight[:] *= mask
     share(recording.plan, found.weight)
     for table, gradient in (
         (graph._store.synapses, found.weight),

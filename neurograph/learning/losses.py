@@ -261,16 +261,23 @@ def get_loss(name: str | Loss) -> Loss:
 class Evaluation(NamedTuple):
     """The loss of a batch, its derivatives at the outputs, and how many pairs were asked.
 
-    value : float, d_output, d_state : (T, n_out, B) arrays, asked : int
+    value : float, d_output, d_state : (T, n_out, B) arrays
+    asked : float, how many, each by the weight of its sample
     """
 
     value: float
     d_output: np.ndarray
     d_state: np.ndarray
-    asked: int
+    asked: float
 
 
-def evaluate(loss: str | Loss, out: Outputs, target: np.ndarray, reduction: str) -> Evaluation:
+def evaluate(
+    loss: str | Loss,
+    out: Outputs,
+    target: np.ndarray,
+    reduction: str,
+    weight: np.ndarray | None = None,
+) -> Evaluation:
     """Return the loss of a batch and ∂L/∂y, ∂L/∂s at the outputs.
 
     Parameters
@@ -279,13 +286,17 @@ def evaluate(loss: str | Loss, out: Outputs, target: np.ndarray, reduction: str)
         As `Loss.prepare` returns it.
     reduction : {"mean", "sum"}
         Over samples and steps; the mean is over those that are asked anything.
+    weight : (B,) array, optional
+        Of each sample in sum and mean.
     """
     if reduction not in ("mean", "sum"):
         raise ParameterError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         terms, asked = get_loss(loss).measure(out, target)
-        n_asked = int(asked.sum())
-        scale = 1 / max(1, n_asked) if reduction == "mean" else 1.0
+        n_asked = float(asked.sum() if weight is None else weight @ asked.sum(1))
+        scale = 1 / (n_asked or 1.0) if reduction == "mean" else 1.0
+        if weight is not None:
+            terms = Terms(*(a * weight.reshape(-1, *(1,) * (a.ndim - 1)) for a in terms))
         value, d_output, d_state = (
             a.astype(out.y.dtype)
             for a in (terms.value, terms.d_output * scale, terms.d_state * scale)

@@ -55,7 +55,7 @@ class Online:
     """
 
     def __init__(self, rule: str | Rule = "lstm-g", engine: Any = None):
-        get_rule(rule)
+        self.matching_only = get_rule(rule).name == "synaptic"  # it knows one loss only
         self.rule, self.engine = rule, engine
         self.clock = np.zeros(2, np.int64)
         self.fields: dict[str, np.ndarray] = {}
@@ -198,6 +198,14 @@ class Online:
         ]
         return [(array, array.copy()) for array in arrays]
 
+    def rest(self) -> None:
+        """Go back to before the first step."""
+        if self.edits == -1 or self.version == -1:  # another plan may come first
+            self.fields, self.keys, self.version, self.edits = {}, {}, -1, -1
+            self.clock[:] = 0
+        else:  # in place: a stepper goes on
+            self.job.rest()
+
     def clear_traces(self, graph: NeuronGraph) -> None:
         """Set traces and responsibilities to 0; states, outputs and gains stay."""
         for name in ("extended", "responsibility", "projected", "gated", "ds", "dy"):
@@ -223,6 +231,29 @@ class Online:
             for (k, t, of), value in zip(keys.tolist(), values, strict=True)
             if of < 0 or of in synapses
         ]
+
+    def standing(self, graph: NeuronGraph) -> np.ndarray:
+        """Return old states, states and outputs, (3, N), of the last step; 0 at rest.
+
+        In the order of `net.nodes`. The old state is that of the step before.
+        """
+        found = np.zeros((3, len(graph)), graph.dtype)
+        if self.steps:
+            was, now = _common(self.keys["neuron"], graph.neuron_ids().astype(np.int64))
+            s, y = self.fields["s"], self.fields["y"]
+            found[:, now] = np.stack([s[-2], s[-1], y[-1]])[:, was]
+        return found
+
+    def resume(self, graph: Any, standing: np.ndarray) -> None:
+        """Stand where a step ended that left this `standing`; slopes and traces are 0, gains 1."""
+        made = plan(graph)
+        self._fit(graph, made)
+        self.version, self.edits = graph._store.version, -1
+        old, state, output = standing[:, made.neuron]
+        self.fields["s"][-2], self.fields["s"][-1], self.fields["y"][-1] = old, state, output
+        self.clock[:] = 1, 0
+        for name, values in (("state", state), ("output", output)):
+            graph._store.neurons.array(name)[:] = values
 
     def require_step(self, graph: NeuronGraph) -> None:
         """Raise unless the network, as it is now, has done a step."""
@@ -300,7 +331,7 @@ class Online:
     def knows(self, loss: str | Loss) -> Loss:
         """Return a loss, or raise if the rule cannot take it."""
         chosen = get_loss(loss)
-        if get_rule(self.rule).name == "synaptic" and chosen.name != "matching":
+        if self.matching_only and chosen is not MATCHING:
             raise ParameterError("rule 'synaptic' knows the matching loss only; take 'lstm-g'")
         return chosen
 
@@ -337,7 +368,7 @@ class Step:
     def __call__(self, x: Sequence[float], target: Sequence[float]) -> np.ndarray:
         """Activate, propagate, and return the outputs (n_out,), in an array that is used again."""
         state, store = self._state, self._graph._store
-        if self._ready != store.edits:
+        if self._ready != store.edits or state.edits != self._ready:
             self._get_ready()
         try:
             self._fill(self._bytes, 0, *target, *x)
@@ -351,7 +382,7 @@ class Step:
     def _get_ready(self) -> None:
         state, graph = self._state, self._graph
         if graph._online is not state:
-            raise ParameterError("the network was reset since; make a new net.stepper(...)")
+            raise ParameterError("the network has another rule now; make a new net.stepper(...)")
         state.open(graph, SMALL)  # who makes a stepper has many steps in mind
         job = self._state.job
         self._stepper, self._outputs, self._ready = state.stepper, job.outputs, graph._store.edits

@@ -1,12 +1,11 @@
-"""Ready-made topologies. Each is a function that returns an ordinary `Network`."""
+"""Networks of layers that pass on: perceptron."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from neurograph.errors import ParameterError
+from neurograph.architectures.building import layer_sizes, numbered
 from neurograph.network import Network
-from neurograph.values import natural
 
 __all__ = ["perceptron"]
 
@@ -40,26 +39,16 @@ def perceptron(
     >>> perceptron(2, 3, 1, seed=0)
     <Network: 6 neurons (2 inputs, 1 output), 9 synapses; ready>
     """
-    if len(sizes) < 2:
-        raise ParameterError(
-            f"perceptron takes two sizes or more, as perceptron(2, 3, 1); got {sizes}"
-        )
-    for size in sizes:
-        if natural("size of a layer", size) < 1:
-            raise ParameterError(f"a layer needs a neuron at least; got sizes {sizes}")
+    n_in, *n_hidden, n_out = layer_sizes("perceptron", sizes, 2, "perceptron(2, 3, 1)")
     net = Network(seed=seed, dtype=dtype)
-    n_hidden = len(sizes) - 2
-    hidden = ["hidden"] if n_hidden == 1 else [f"hidden{i}" for i in range(1, n_hidden + 1)]
-    layer = net.add_layer("input", sizes[0], role="input")
-    for name, size in zip([*hidden, "output"], sizes[1:], strict=True):
-        last = name == "output"
-        following = net.add_layer(
-            name,
-            size,
-            role="output" if last else None,
-            activation=(output_activation if last else None) or activation,
-        )
+    layer = net.add_layer("input", n_in, role="input")
+    for name, size in zip(numbered("hidden", len(n_hidden)), n_hidden, strict=True):
+        following = net.add_layer(name, size, activation=activation)
         layer.project(following)
         layer = following
+    output = net.add_layer(
+        "output", n_out, role="output", activation=output_activation or activation
+    )
+    layer.project(output)
     net.initialize("glorot_uniform")
     return net

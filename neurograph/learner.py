@@ -1,0 +1,286 @@
+"""The loop over batches: gradients first, then the update, batch by batch or inside a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from time import perf_counter
+from types import MethodType
+
+import numpy as np
+
+from neurograph.engines.base import (
+    Batch,
+    Descent,
+    Engine,
+    Lesson,
+    Limits,
+    Parameters,
+    Recording,
+    activations,
+    record,
+)
+from neurograph.errors import NeurographError
+from neurograph.graph import NeuronGraph
+from neurograph.learning.gradients import backpropagate
+from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate
+from neurograph.learning.optimizers import Optimizer
+from neurograph.learning.schedules import rate_at
+from neurograph.learning.updates import in_kernel, limits, open_state, sides, update
+from neurograph.lessons import Lessons
+from neurograph.schedule import NONE, Plan, plan
+
+__all__ = ["Learner", "backward", "mean_loss", "orders", "work"]
+
+ROUND = 0.04  # seconds of learning before Python is asked for Ctrl-C and progress
+PART = 2**22  # neurons times steps and samples that are run at once where only the loss is wanted
+
+
+def work(plan: Plan, batch: Batch) -> int:
+    """Return the visits of the walker in one run: synapses and neurons times steps."""
+    return (plan.n_synapses + plan.n_memories + plan.n_neurons) * batch.steps
+
+
+def seen(recording: Recording) -> Outputs:
+    """Return what a loss sees of a run."""
+    plan, steps = recording.plan, recording.steps
+    functions = activations(plan)
+    return Outputs(
+        recording._s[1:].of(plan.outputs).transpose(2, 0, 1),
+        recording._y[-steps:].of(plan.outputs).transpose(2, 0, 1),
+        [functions[j] for j in plan.outputs],
+        [plan.name(j) for j in plan.outputs],
+    )
+
+
+def backward(
+    graph: NeuronGraph,
+    engine: Engine,
+    recording: Recording,
+    target: np.ndarray,
+    loss: str | Loss,
+    reduction: str,
+    accumulate: bool = False,
+    weight: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+) -> tuple[Evaluation, np.ndarray]:
+    """Write the gradient of a loss of a run; return the loss and ∂L/∂x, (T, n_in, B).
+
+    `weight` : of each sample; `mask` : what multiplied each weight in the run.
+    """
+    found = evaluate(loss, seen(recording), target, reduction, weight)
+    given = found.d_output, found.d_state
+    return found, backpropagate(graph, engine, recording, *given, accumulate, mask)
+
+
+def mean_loss(graph: NeuronGraph, engine: Engine, lessons: Lessons, loss: Loss) -> float:
+    """Return the mean loss of the network as it is; nothing is changed."""
+    made = plan(graph)
+    at_once = max(1, PART // (made.n_neurons * lessons.batch.steps))
+    total = asked = 0.0
+    for first in range(0, len(lessons.targets), at_once):
+        some = lessons.part(np.arange(first, min(first + at_once, len(lessons.targets))))
+        recording = record(engine, graph, made, some.batch, None)
+        found = evaluate(loss, seen(recording), some.targets, "sum", some.weight)
+        total, asked = total + found.value, asked + found.asked
+    return total / (asked or 1.0)
+
+
+def orders(rng: np.random.Generator, n: int, n_epochs: int, shuffle: bool) -> np.ndarray:
+    """Return the samples of some epochs in the order of learning."""
+    if not shuffle:
+        return np.tile(np.arange(n), n_epochs)
+    return np.array([rng.permutation(n) for _ in range(n_epochs)], int).ravel()
+
+
+@dataclass
+class Learner:
+    """What stays the same while a network learns from some samples."""
+
+    graph: NeuronGraph
+    engine: Engine
+    lessons: Lessons
+    batch_size: int
+    optimizer: Optimizer
+    loss: Loss
+    limits: tuple[Limits, Limits] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.batch_size = min(self.batch_size, len(self.lessons.targets))
+        self.limits = limits(self.graph)
+        open_state(self.graph, self.optimizer)
+
+    # ------------------------------------------------------------ who learns
+
+    def descent(self) -> Descent:
+        """Return what learns batches, of the network as it is now: the engine, if it can."""
+        self.limits = limits(self.graph)
+        open_state(self.graph, self.optimizer)
+        updating = in_kernel(self.graph, self.optimizer, self.limits)
+        if updating is None or not self.loss.builtin or self.drops():
+            return self.singly
+        lesson = Lesson(
+            self.lessons.batch.samples,
+            self.lessons.targets,
+            self.lessons.weight,
+            self.batch_size,
+            self.loss.name,
+            updating,
+        )
+        gradients = Parameters(*(table.array("grad") for table, _ in sides(self.graph)))
+        chosen = plan(self.graph)
+        found = self.engine.descent(chosen, Parameters.of(self.graph), gradients, lesson)
+        return found or self.singly
+
+    def drops(self) -> bool:
+        """Whether somebody is silenced now and then."""
+        store = self.graph._store
+        return any("dropout" in t.arrays and t.array("dropout").any()
+                   for t in (store.neurons, store.synapses))  # fmt: skip
+
+    def learn(self, order: np.ndarray, begin: np.ndarray, values: np.ndarray) -> int:
+        """Learn some batches; return how many went well."""
+        store = self.graph._store
+        before, rate = store.updates, self.optimizer.rate
+        rates = np.array([rate_at(rate, before + q) for q in range(len(values))], float)
+        done = self.descent()(order, begin, rates, values)
+        store.updates = before + done
+        store.edits += 1
+        return done
+
+    def singly(
+        self, order: np.ndarray, begin: np.ndarray, rates: np.ndarray, values: np.ndarray
+    ) -> int:
+        """Learn batches one by one; see `Descent`."""
+        for q, (first, last) in enumerate(pairwise(begin.tolist())):
+            state = self.graph.rng.bit_generator.state
+            try:
+                values[q] = self.step(order[first:last])
+            except NeurographError:
+                self.graph.rng.bit_generator.state = state
+                return q
+        return len(values)
+
+    def step(self, samples: np.ndarray) -> tuple[float, float]:
+        """Learn one batch; return its loss and the sum of weights of what was asked.
+
+        After an error everything is as it was, and the error says what is wrong.
+        """
+        graph = self.graph
+        columns = [table.array("grad") for table, _ in sides(graph)]
+        before = [column.copy() for column in columns]
+        found = self.gradient(self.lessons.part(samples))
+        try:
+            update(graph, self.optimizer, self.limits)
+        except Exception:
+            for column, values in zip(columns, before, strict=True):
+                column[:] = values
+            raise
+        return found.value, found.asked
+
+    def gradient(self, part: Lessons) -> Evaluation:
+        """Write the gradient of the mean loss of some samples."""
+        graph, made = self.graph, plan(self.graph)
+        mask = self.mask(made) if self.drops() else None
+        weights = graph._store.synapses.array("weight")
+        whole = weights.copy() if mask is not None else None
+        try:
+            if mask is not None:
+                weights *= mask
+            recording = record(self.engine, graph, made, part.batch, None)
+            found, _ = backward(graph, self.engine, recording, part.targets, self.loss, "mean",
+                                weight=part.weight, mask=mask)  # fmt: skip
+        finally:
+            if whole is not None:
+                weights[:] = whole
+        return found
+
+    def mask(self, made: Plan) -> np.ndarray:
+        """Draw what multiplies each weight for a batch: 0, or 1 / (1 - p) (dropout).
+
+        A neuron that is silenced sends nothing and gates with 0 (Srivastava et al. 2014); a
+        synapse may be silenced by itself (Wan et al. 2013).
+        """
+        graph, rng = self.graph, self.graph.rng
+        neurons, synapses = graph._store.neurons, graph._store.synapses
+        mask = np.ones(made.n_synapses + made.n_memories)
+        if "dropout" in neurons.arrays:
+            p = np.array(neurons.array("dropout"), float)
+            sends = np.where(rng.random(len(p)) < p, 0, 1 / (1 - p))
+            mask[: made.n_synapses] *= sends[made.source]
+            if made.gater.size:
+                gated = made.gater != NONE
+                mask[gated] *= sends[made.gater[gated]]
+        if "dropout" in synapses.arrays:
+            p = np.array(synapses.array("dropout"), float)
+            mask *= np.where(rng.random(len(p)) < p, 0, 1 / (1 - p))
+        return mask.astype(graph.dtype)
+
+    # ------------------------------------------------------------ epochs
+
+    def epochs(
+        self,
+        job: object,
+        n_epochs: int,
+        shuffle: bool,
+        at_once: int | None,
+        interrupted: Callable[[], bool],
+    ) -> Iterator[list[float]]:
+        """Learn; yield the mean losses of some epochs at a time.
+
+        `interrupted` is asked between two rounds, each of about `ROUND` seconds. How
+        many batches or epochs are learned at a time changes no result.
+        """
+        n_samples, rng = len(self.lessons.targets), self.graph.rng
+        per_epoch = -(-n_samples // self.batch_size)
+        begin = np.arange(per_epoch) * self.batch_size
+        epoch, pace, drops = 0, self.first_pace(), self.drops()
+        at_once = 1 if drops else at_once  # an order, its masks, the next order
+        while epoch < n_epochs:
+            n = max(1, min(pace // per_epoch, n_epochs - epoch, at_once or n_epochs))
+            before = rng.bit_generator.state
+            order = orders(rng, n_samples, n, shuffle)
+            begins = np.append((np.arange(n)[:, None] * n_samples + begin).ravel(), len(order))
+            values = np.zeros((n * per_epoch, 2))
+            q = 0
+            while q < len(values):
+                last, started = min(q + pace, len(values)), perf_counter()
+                done = q + self.learn(order, begins[q : last + 1], values[q:last])
+                pace = next_pace(last - q, perf_counter() - started)
+                if done < last and drops:
+                    values[done], done = self.step(order[begins[done] : begins[done + 1]]), done + 1
+                elif done < last:
+                    after, rng.bit_generator.state = rng.bit_generator.state, before
+                    # No more is drawn than was learned from, or tried.
+                    tried = done // per_epoch + 1 if epoch or done else 0
+                    orders(rng, n_samples, tried, shuffle)
+                    values[done] = self.step(order[begins[done] : begins[done + 1]])
+                    rng.bit_generator.state, done = after, done + 1  # it went well after all
+                q = done
+                if interrupted():
+                    full = q // per_epoch
+                    yield losses(values[: full * per_epoch], full)
+                    return
+            yield losses(values, n)
+            epoch += n
+
+    def first_pace(self) -> int:
+        """Return how many batches to learn at first: a moment's work of a kernel."""
+        if isinstance(self.descent(), MethodType):  # one by one
+            return 1
+        made = plan(self.graph)
+        return max(1, 2**17 // (work(made, self.lessons.batch) * self.batch_size))
+
+
+def losses(values: np.ndarray, n_epochs: int) -> list[float]:
+    """Return the mean loss of each of some epochs from losses and weights of their batches."""
+    if not n_epochs:
+        return []
+    loss, asked = values.reshape(n_epochs, -1, 2).transpose(2, 0, 1)
+    return ((loss * asked).sum(1) / np.maximum(asked.sum(1), 1e-300)).tolist()
+
+
+def next_pace(n: int, seconds: float) -> int:
+    """Return how many batches to learn at a time, after n of them took so long."""
+    return max(1, min(8 * n, int(n * ROUND / max(seconds, 1e-9))))

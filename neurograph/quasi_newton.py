@@ -1,0 +1,122 @@
+"""Training by SciPy's L-BFGS-B: all samples at once, for small problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from neurograph.engines.base import Engine
+from neurograph.errors import ParameterError
+from neurograph.graph import NeuronGraph
+from neurograph.learner import Learner
+from neurograph.learning.losses import Loss
+from neurograph.learning.optimizers import LBFGS, SGD
+from neurograph.learning.updates import limits, sides
+from neurograph.lessons import Lessons
+from neurograph.schedule import plan
+
+__all__ = ["minimize"]
+
+
+class Stop(StopIteration):
+    """SciPy ends where its callback raises this."""
+
+
+def minimize(
+    graph: NeuronGraph, engine: Engine, lessons: Lessons, optimizer: LBFGS, loss: Loss
+) -> Callable[..., Iterator[list[float]]]:
+    """Return what minimizes the mean loss of all samples; an iteration is an epoch."""
+    learner = Learner(graph, engine, lessons, len(lessons.targets), SGD(), loss)
+    if learner.drops():
+        raise ParameterError("L-BFGS needs a loss that stays as it is: no dropout with it")
+
+    def epochs(
+        job: Any, n_epochs: int, shuffle: bool, at_once: Any, interrupted: Callable[[], bool]
+    ) -> Iterator[list[float]]:
+        # SciPy calls, it cannot be asked for one iteration after the other; so the job is told
+        # of each epoch here, and nothing is left to yield.
+        free = _Free(graph)
+        values: list[float] = []
+
+        def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            free.write(theta)
+            found = learner.gradient(lessons)
+            weights = free.both(theta)[0]
+            value = found.value + optimizer.l2 / 2 * float(weights @ weights)
+            values.append(found.value)
+            return value, free.gradient() + free.penalty(theta, optimizer.l2)
+
+        def seen(theta: np.ndarray) -> None:
+            free.write(theta)
+            job.ended([learner.gradient(lessons).value])
+            if job.stopped or interrupted():
+                raise Stop
+
+        if not n_epochs:
+            return
+        start = free.read()
+        best = optimizer.minimize(function, start, free.bounds, n_epochs, seen)
+        free.write(best.x if not (job.stopped or interrupted()) else free.read())
+        yield []
+
+    return epochs
+
+
+class _Free:
+    """The parameters that may change, as one vector; of a tie group the first."""
+
+    def __init__(self, graph: NeuronGraph):
+        self.graph, made = graph, plan(graph)
+        held = limits(graph)
+        self.where = []
+        for (table, column), limit in zip(sides(graph), held, strict=True):
+            free = np.ones(len(table.array(column)), bool)
+            if limit.trainable is not None:
+                free &= limit.trainable
+            if column == "weight":
+                for first, last in zip(made.tie_indptr[:-1], made.tie_indptr[1:], strict=True):
+                    free[made.tie_synapse[first + 1 : last]] = False
+            self.where.append(np.flatnonzero(free))
+        self.ties = [made.tie_synapse[a:b] for a, b in
+                     zip(made.tie_indptr[:-1], made.tie_indptr[1:], strict=True)]  # fmt: skip
+        limit = held[0]
+        self.bounds = None
+        if limit.lower is not None and limit.upper is not None:
+            rows = self.where[0]
+            open_ = np.full(len(self.where[1]), np.inf)
+            self.bounds = list(zip(
+                np.append(limit.lower[rows], -open_), np.append(limit.upper[rows], open_),
+                strict=True,
+            ))  # fmt: skip
+
+    def both(self, theta: np.ndarray) -> list[np.ndarray]:
+        """Return the part of the weights and that of the biases."""
+        return np.split(theta, [len(self.where[0])])
+
+    def read(self) -> np.ndarray:
+        """Return the vector."""
+        return np.concatenate([t.array(c)[rows].astype(float) for (t, c), rows in
+                               zip(sides(self.graph), self.where, strict=True)])  # fmt: skip
+
+    def write(self, theta: np.ndarray) -> None:
+        """Write the vector into the columns."""
+        for (table, column), rows, values in zip(
+            sides(self.graph), self.where, self.both(theta), strict=True
+        ):
+            table.array(column)[rows] = values
+        weights = sides(self.graph)[0][0].array("weight")
+        for group in self.ties:
+            weights[group] = weights[group[0]]
+        self.graph._store.edits += 1
+
+    def gradient(self) -> np.ndarray:
+        """Return the gradient in the columns; that of a tie group is a sum already."""
+        return np.concatenate([t.array("grad")[rows].astype(float) for (t, _), rows in
+                               zip(sides(self.graph), self.where, strict=True)])  # fmt: skip
+
+    def penalty(self, theta: np.ndarray, l2: float) -> np.ndarray:
+        """Return the gradient of the penalty."""
+        weights, biases = self.both(theta)
+        return np.append(l2 * weights, np.zeros(len(biases)))
