@@ -47,6 +47,7 @@ from neurograph.learning.rules import BPTT, LSTMG, RTRL, Rule, Synaptic
 from neurograph.lessons import pad
 from neurograph.network import Network
 from neurograph.schedule import Plan, plan
+from neurograph.trainer import Trainer
 
 __version__ = "0.1.0"
 
@@ -90,6 +91,7 @@ __all__ = [
     "Synapse",
     "Synaptic",
     "Trace",
+    "Trainer",
     "activation",
     "check",
     "datasets",

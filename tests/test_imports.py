@@ -60,6 +60,7 @@ ORDER = [
     "merging",
     "training",
     "network",
+    "trainer",
     "io.files",
     "io.synaptic",
     "io.synaptic_writer",
