@@ -1,6 +1,8 @@
 """neurograph: every neuron and every synapse is an object in a `networkx.DiGraph`."""
 
-from neurograph import datasets, io
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from neurograph.architectures import (
     gru,
     hopfield,
@@ -48,6 +50,9 @@ from neurograph.lessons import pad
 from neurograph.network import Network
 from neurograph.schedule import Plan, plan
 from neurograph.trainer import Trainer
+
+if TYPE_CHECKING:
+    from neurograph import datasets, io
 
 __version__ = "0.1.0"
 
@@ -111,3 +116,14 @@ __all__ = [
     "schedules",
     "set_num_threads",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `datasets` and `io` when they are asked for: not everybody has files."""
+    if name in ("datasets", "io"):
+        return import_module(f"neurograph.{name}")
+    raise AttributeError(f"module 'neurograph' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), "datasets", "io"])
