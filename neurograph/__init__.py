@@ -20,6 +20,7 @@ from neurograph.errors import (
 )
 from neurograph.functions import ACTIVATIONS, Activation, activation
 from neurograph.history import History
+from neurograph.io.native_reader import load
 from neurograph.layers import Layer, Projection
 from neurograph.learning import schedules
 from neurograph.learning.losses import LOSSES, Loss, loss
@@ -85,6 +86,7 @@ __all__ = [
     "check",
     "get_num_threads",
     "io",
+    "load",
     "loss",
     "pad",
     "perceptron",
