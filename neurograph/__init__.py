@@ -53,6 +53,7 @@ from neurograph.trainer import Trainer
 
 if TYPE_CHECKING:
     from neurograph import datasets, io
+    from neurograph.io.native_reader import load
 
 __version__ = "0.1.0"
 
@@ -105,6 +106,7 @@ __all__ = [
     "hopfield",
     "io",
     "liquid",
+    "load",
     "loss",
     "lstm",
     "narx",
@@ -119,11 +121,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import `datasets` and `io` when they are asked for: not everybody has files."""
+    """Import what has to do with files when it is asked for: not everybody has some."""
     if name in ("datasets", "io"):
         return import_module(f"neurograph.{name}")
+    if name == "load":
+        return import_module("neurograph.io.native_reader").load
     raise AttributeError(f"module 'neurograph' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "datasets", "io"])
+    return sorted([*globals(), "datasets", "io", "load"])

@@ -62,6 +62,12 @@ ORDER = [
     "network",
     "trainer",
     "io.files",
+    "io.tensors",
+    "io.plain",
+    "io.generators",
+    "io.native",
+    "io.native_check",
+    "io.native_reader",
     "io.synaptic",
     "io.synaptic_writer",
     "io",
@@ -84,6 +90,8 @@ ORDER = [
     "__main__",
     "",
 ]
+# Delegating methods, which import when they are called; the only exceptions.
+DELEGATES = {("network", "io.native")}
 ROOT = Path(neurograph.__file__).parent
 
 
@@ -115,7 +123,8 @@ def test_imports_point_upwards(name):
         if module and module.split(".")[0] == "neurograph":
             used = module.removeprefix("neurograph").removeprefix(".")
             wanted = [used] if used else names
-            assert all(w in above for w in wanted), f"{name} imports {wanted}"
+            fine = all(w in above or (name, w) in DELEGATES for w in wanted)
+            assert fine, f"{name} imports {wanted}"
 
 
 @pytest.mark.parametrize("name", ORDER)

@@ -289,7 +289,7 @@ class Online:
     def _fit(self, graph: NeuronGraph, made: Plan) -> None:
         rule = get_rule(self.rule)
         rule.require(made, graph.dtype)
-        keys = _keys(graph, made, rule)
+        keys = axis_keys(graph, made, rule)
         fields = {
             name: _carry(field, self.fields.get(name), self.keys, keys, graph.dtype)
             for name, field in rule.fields(made).items()
@@ -409,7 +409,7 @@ def _filler(row: np.ndarray) -> Callable[[Any], None]:
     return fill
 
 
-def _keys(graph: NeuronGraph, made: Plan, rule: Rule) -> dict[str, np.ndarray]:
+def axis_keys(graph: NeuronGraph, made: Plan, rule: Rule) -> dict[str, np.ndarray]:
     """Return who is where on each axis: ids, which outlive a plan."""
     neurons = graph.neuron_ids()[made.neuron].astype(np.int64)
     synapses = graph._store.synapses.alive()[made.synapse].astype(np.int64)
