@@ -1,6 +1,8 @@
 """neurograph: every neuron and every synapse is an object in a `networkx.DiGraph`."""
 
-from neurograph import datasets, io
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from neurograph.architectures import (
     gru,
     hopfield,
@@ -47,6 +49,11 @@ from neurograph.learning.rules import BPTT, LSTMG, RTRL, Rule, Synaptic
 from neurograph.lessons import pad
 from neurograph.network import Network
 from neurograph.schedule import Plan, plan
+from neurograph.trainer import Trainer
+
+if TYPE_CHECKING:
+    from neurograph import datasets, io
+    from neurograph.io.native_reader import load
 
 __version__ = "0.1.0"
 
@@ -90,6 +97,7 @@ __all__ = [
     "Synapse",
     "Synaptic",
     "Trace",
+    "Trainer",
     "activation",
     "check",
     "datasets",
@@ -98,6 +106,7 @@ __all__ = [
     "hopfield",
     "io",
     "liquid",
+    "load",
     "loss",
     "lstm",
     "narx",
@@ -109,3 +118,16 @@ __all__ = [
     "schedules",
     "set_num_threads",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what has to do with files when it is asked for: not everybody has some."""
+    if name in ("datasets", "io"):
+        return import_module(f"neurograph.{name}")
+    if name == "load":
+        return import_module("neurograph.io.native_reader").load
+    raise AttributeError(f"module 'neurograph' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), "datasets", "io", "load"])

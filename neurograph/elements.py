@@ -125,6 +125,7 @@ class _TieColumn(Column):
             label = table.ties.local(stored)
             table.ties.join(id, label)
             leader = table.row_of[table.ties.ids[label][0]]
+            table.share_slots(table.ties.ids[label][0])
             for name, column in table.schema.items():
                 if column.shared and name in table.arrays:
                     array = table.array(name)

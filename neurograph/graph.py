@@ -39,6 +39,9 @@ class _Nodes(dict):
             if isinstance(value, Items):
                 self.__dict__.setdefault("came", {})[value.token, value.id] = name
 
+    def __getstate__(self) -> None:
+        """Return nothing: what came is known by numbers that mean nothing in another process."""
+
     def update(self, items: Any = (), /, **more: Any) -> None:
         for name, value in dict(items, **more).items():
             self[name] = value
@@ -296,6 +299,7 @@ class NeuronGraph(nx.DiGraph):
                     ties.join(id, label)
         self._store.touch(Synapse.tie)
         first.update(shared)
+        self._store.synapses.share_slots(first._id)
 
     def untie(self, synapse: Synapse) -> None:
         """Let a synapse have its own weight again, at first the one it shared."""
@@ -549,7 +553,8 @@ class NeuronGraph(nx.DiGraph):
         return twin
 
     def __getstate__(self) -> dict:
-        passing = ("_plan", "_tape", "_synapse_order", "adj", "nodes", "edges", "succ", "pred")
+        passing = {"_plan", "_tape", "_input_gradient", "_synapse_order"}
+        passing |= {"adj", "nodes", "edges", "succ", "pred"}
         return {k: v for k, v in self.__dict__.items() if k not in passing}
 
     def _port_names(self, role: int) -> list:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
@@ -352,6 +353,32 @@ class Network(NeuronGraph):
             if kept:
                 twin.layers[name] = Layer(twin, name, kept)
         return twin
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write everything that this network is into a file; `neurograph.load` reads it.
+
+        Neurons and synapses with their order, names, parameters and your own attributes; layers,
+        ties, gates; weights, states, traces, gains, gradients; what the optimizer keeps; rule,
+        engine and random generator. What is not part of it: the recording of the last run, so
+        `backward` needs a `forward` after loading, and the class, for which `load` has
+        `create_using`. The layout is that of safetensors, see docs/files.md.
+
+        Parameters
+        ----------
+        path : path
+            The file is written whole or not at all: whatever happens, the old one is there, or
+            the new one.
+
+        Raises
+        ------
+        ParameterError
+            An attribute or a name that a file cannot hold; nothing was written.
+        OSError
+            The disk is full, say; the file that was there is as it was.
+        """
+        from neurograph.io.native import save
+
+        save(self, path)
 
     def clear(self) -> None:
         """Remove everything (`reset_state` is another thing)."""

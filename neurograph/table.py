@@ -223,6 +223,12 @@ class Table:
         """Return the names of the columns that an optimizer keeps."""
         return [name for name in self.arrays if name.startswith(SLOT)]
 
+    def share_slots(self, id: int) -> None:
+        """Give what an optimizer keeps of `id` to all that are tied to it."""
+        rows = self.row_of[self.ties.members(id)]
+        for slot in self.slots():
+            self.array(slot)[rows] = self.array(slot)[self.row_of[id]]
+
     def release(self, id: int) -> None:
         """Forget the row of `id`; it stays a gap until the next `arrange`."""
         self.row_of[id] = GONE

@@ -68,6 +68,10 @@ class Ties:
         """Return the groups that tie something: of two members or more."""
         return [ids for ids in self.ids.values() if len(ids) > 1]
 
+    def __getstate__(self) -> dict:
+        # Tokens of stores mean nothing in another process.
+        return {**self.__dict__, "_arrived": {}}
+
     def copy(self) -> Ties:
         """Return the same groups for another network."""
         twin = Ties()

@@ -1,14 +1,16 @@
 """Replay what Synaptic.js was recorded to do: `python -m tests.replay FILE...`.
 
-Each file is of the format `synaptic-golden/1` (see tests/data/synaptic/README.md): networks, and
-the numbers in them after every activate, propagate and clear. Every case is replayed with rule
-"synaptic" on each engine; the worst error |a - b| / max(1, |b|) is printed.
+Files (see tests/data/synaptic/README.md) are of format `synaptic-golden/1`: networks, and the
+numbers in them after every activate, propagate and clear; or `synaptic-golden/trainer/1`: costs,
+and the errors, rates and results of whole trainings. Every case is replayed with rule "synaptic"
+on each engine; the worst error |a - b| / max(1, |b|) is printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,9 @@ import numpy as np
 import neurograph as ng
 from neurograph.engines import ENGINES
 from neurograph.io.synaptic import NO_NEURON, SQUASH, Connection, Unit, assemble
+from neurograph.trainer import COSTS
 
-FORMAT = "synaptic-golden/1"
+FORMAT, TRAINER = "synaptic-golden/1", "synaptic-golden/trainer/1"
 # What Synaptic can build and we refuse, and why.
 REJECTED = {
     "two_gaters": "a synapse has one gater; Synaptic lets both write its gain, the last one wins",
@@ -119,6 +122,81 @@ class Replay:
         return self.errors
 
 
+class TrainerReplay(Replay):
+    """One recorded training on one engine, or the recorded values of the costs."""
+
+    def start(self) -> None:
+        """Build the network, unless the case has none."""
+        if "neurons" in self.case:
+            super().start()
+
+    def run(self) -> dict[str, float]:
+        """Train as recorded, then test with every cost; return the worst errors."""
+        if "values" in self.case:
+            return self.run_costs()
+        case, every, seen = self.case, 1, []
+        options = case["train_options"]
+        if "abort_at" in options:
+            every = 4
+
+        def look(progress):
+            seen.append(progress)
+            return progress.iterations >= options.get("abort_at", math.inf)
+
+        trainer = ng.Trainer(self.net, **pythonic(case["constructor_options"]))
+        X, Y = (np.array([p[k] for p in case["data"]], float) for k in ("input", "output"))
+        found = trainer.train(X, Y, **pythonic(options), schedule={"every": every, "do": look})
+        self.note("errors", [p.error for p in seen], case["error_series"])
+        self.note("rates", [p.rate for p in seen], case["rate_series"])
+        self.note("iterations", [found.iterations], [case["result"]["iterations"]])
+        self.note("error", [found.error], [case["result"]["error"]])
+        self.compare(case["final"])
+        self.run_twin(X, Y, found)
+        for cost, value in case["test_after"].items():
+            self.note(f"test {cost}", [trainer.test(X, Y, cost=cost.lower())], [value])
+        return self.errors
+
+    def run_twin(self, X: np.ndarray, Y: np.ndarray, found: Any) -> None:
+        """Without somebody who looks at every iteration many are done at once: the same."""
+        twin, (net, _) = self.net, build(self.case)
+        net.rule, net.engine = twin.rule, twin.engine
+        options = pythonic(self.case["constructor_options"] | self.case["train_options"])
+        if "abort_at" in self.case["train_options"]:
+            options["iterations"] = found.iterations
+        again = ng.Trainer(net, **options).train(X, Y)
+        self.note("errors at once", again.errors, found.errors)
+        self.note("weights at once", net.weights, twin.weights)
+
+    def run_costs(self) -> dict[str, float]:
+        """Compute every cost of every recorded target and output."""
+        for told in self.case["values"]:
+            target, output = (np.array(told[k], float) for k in ("target", "output"))
+            for name in ("MSE", "CROSS_ENTROPY", "BINARY"):
+                value = float(COSTS[name.lower()](target, output))
+                if told[name] is None:
+                    value = 1.0 if math.isfinite(value) else 0.0  # must not be a number
+                    self.note(name, [value], [0.0])
+                else:
+                    self.note(name, [value], [told[name]])
+        return self.errors
+
+
+def pythonic(options: dict) -> dict[str, Any]:
+    """Return Synaptic's options of a trainer as ours."""
+    made = dict(options)
+    made.pop("abort_at", None)
+    if "cost" in made:
+        made["cost"] = made["cost"].lower()
+    if "crossValidate" in made:
+        told = made.pop("crossValidate")
+        made["cross_validate"] = {"test_size": told["testSize"], "test_error": told["testError"]}
+    if isinstance(made.get("rate"), dict):
+        if made["rate"]["function"] != "0.5/(1+0.05*iteration)+0.1*last_error":
+            raise ValueError(f"unknown function of the rate: {made['rate']}")
+        made["rate"] = lambda n, last_error: 0.5 / (1 + 0.05 * n) + 0.1 * last_error
+    return made
+
+
 def build(case: dict) -> tuple[ng.Network, list[ng.Synapse]]:
     """Return the network of a case, and its synapses in the order of the file."""
     neurons = [Unit(n["id"], n["role"], SQUASH[n["squash"]], n["bias"]) for n in case["neurons"]]
@@ -137,12 +215,23 @@ def build(case: dict) -> tuple[ng.Network, list[ng.Synapse]]:
     return net, [net.edges[pair] for pair in ends]
 
 
-def cases(path: str | Path) -> list[dict]:
+REPLAYS = {FORMAT: Replay, TRAINER: TrainerReplay}
+
+
+def cases(path: str | Path, format: str = FORMAT) -> list[dict]:
     """Return the cases of a file, or raise if it is of another format."""
     told = json.loads(Path(path).read_text())
-    if told.get("format") != FORMAT:
-        raise ValueError(f"{path} has format {told.get('format')!r}, not {FORMAT!r}")
+    if told.get("format") != format:
+        raise ValueError(f"{path} has format {told.get('format')!r}, not {format!r}")
     return told["cases"]
+
+
+def format_of(path: str | Path) -> str:
+    """Return the format of a file, or raise if it cannot be replayed."""
+    found = json.loads(Path(path).read_text()).get("format")
+    if found not in REPLAYS:
+        raise ValueError(f"{path} has format {found!r}, not one of {', '.join(REPLAYS)}")
+    return found
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -154,12 +243,13 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     worst = 0.0
     for path in options.files:
-        for case in cases(path):
+        format = format_of(path)
+        for case in cases(path, format):
             if case["name"] in REJECTED:
                 print(f"{case['name']:40} rejected: {REJECTED[case['name']]}")
                 continue
             for engine in options.engine or ENGINES:
-                errors = Replay(case, engine).run()
+                errors = REPLAYS[format](case, engine).run()
                 where = max(errors, key=errors.__getitem__)
                 worst = max(worst, errors[where])
                 print(f"{case['name']:40} {engine:9} {errors[where]:.1e} ({where})")

@@ -105,6 +105,38 @@ def test_gate_kinds():
     assert [s.gater for s in p] == g.names
 
 
+def test_gating_is_all_or_nothing():
+    net, x, h = two_layers(3, 3)
+    p, (other, _, foreign) = x.project(h), two_layers(3, 3)
+    q = other.layers["x"].project(foreign)
+    gone = net.add_layer("gone", 3)
+    net.remove_node("gone.2")
+    for use, error, problem in [
+        (
+            lambda: h.gate(q, "input"),
+            ng.ParameterError,
+            "'x.0' -> 'h.0' belongs to another network",
+        ),
+        (
+            lambda: h.gate([*p, q[8]], "input"),
+            ng.ParameterError,
+            "'x.2' -> 'h.2' belongs to another",
+        ),
+        (lambda: foreign.gate(p, "input"), ng.ParameterError, "belongs to another network"),
+        (lambda: net.gate(foreign[0], p[0]), ng.ParameterError, "'h.0' belongs to another network"),
+        (lambda: gone.gate(p, "input", delay=1), ng.DetachedError, "no longer part"),
+        (lambda: h.gate(p, "input", delay=2), ng.ParameterError, "delay of a gate must be 0 or 1"),
+        (lambda: h.gate([*p[:2], p[0]], "one_to_one"), ng.ParameterError, "holds a synapse twice"),
+        (lambda: h.gate([*p, "s"], "input"), ng.ParameterError, "expected a synapse"),
+        (lambda: h.gate(3, "input"), ng.ParameterError, "gate takes a projection"),
+    ]:
+        with pytest.raises(error, match=problem):
+            use()
+        assert not any(s.gater for s in (*net.synapses, *other.synapses))
+    h.gate((s for s in p), "input", delay=1)
+    assert [s.gater for s in p] == h.names * 3
+
+
 # ---------------------------------------------------------------- from and to other things
 
 

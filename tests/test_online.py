@@ -540,3 +540,24 @@ def test_status_says_why():
     assert "longer than 20 steps" in net.gradient_status("bptt")["cell"].reason
     with pytest.raises(ng.ParameterError, match="no synapse"):
         status["nobody"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("seed", range(5))
+def test_lstm_g_is_exact_on_one_block_of_gated_memory_cells(seed, engine):
+    """Monner & Reggia 2012: with their repairs, traces find what BPTT finds."""
+    rng = np.random.default_rng(seed)
+    net = ng.lstm(2, 3, 2, peepholes=None, seed=seed)
+    net.engine = engine
+    net.weights = np.where(
+        [s.loop for s in net.synapses], net.weights, rng.normal(size=net.number_of_edges())
+    )
+    status = net.gradient_status("lstm-g")
+    assert status.synapses.all() and all(status[n].exact for n in net.neurons if n.role != "input")
+    X, target = rng.normal(size=(8, 2)), rng.uniform(size=2)
+    exact = last_loss_gradient(net, X, target, "matching")
+    for a, b in zip(online_gradient(net, X, target, "matching", "lstm-g"), exact, strict=True):
+        assert close(a, b, 1e-13)
+    # With peepholes into the gates it is not exact, and the status says so.
+    peeping = ng.lstm(2, 3, 2, seed=seed).gradient_status("lstm-g")
+    assert not peeping.synapses.all()

@@ -65,9 +65,10 @@ def liquid(
     10
     """
     sizes = layer_sizes("liquid", (n_in, n_hidden, n_out), 3, "liquid(2, 20, 1)")
-    if connections is None:
-        connections = min(2, sizes[1]) * sizes[1]
-    n_gates = connections // 3 if gates is None else natural("gates", gates)
+    many = min(2, sizes[1]) * sizes[1]
+    if connections is not None:
+        many = natural("connections", connections)
+    n_gates = many // 3 if gates is None else natural("gates", gates)
     net = Network(seed=seed, dtype=dtype)
     inputs = net.add_layer("input", sizes[0], role="input")
     pool = net.add_layer("hidden", sizes[1], activation=activation)
@@ -75,7 +76,7 @@ def liquid(
         "output", sizes[2], role="output", activation=output_activation or activation
     )
     everything = np.ones((len(pool), len(pool)), bool)
-    _connect(net, list(pool), draw_pairs(net.rng, "connections", connections, everything))
+    _connect(net, list(pool), draw_pairs(net.rng, "connections", many, everything))
     _gate(net, list(pool), list(pool), n_gates)
     inputs.project(pool)
     pool.project(outputs)

@@ -12,7 +12,7 @@ from neurograph.cli.tables import Recipe, read_table
 from neurograph.cli.train import RECIPE, outputs_of, score
 from neurograph.errors import FormatError, ParameterError
 from neurograph.io.files import write_text
-from neurograph.io.native import load
+from neurograph.io.native_reader import load
 from neurograph.learning.losses import softmax
 
 __all__ = ["add"]

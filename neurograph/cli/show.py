@@ -10,7 +10,7 @@ import numpy as np
 
 from neurograph.cli.parsing import at_least
 from neurograph.errors import NeurographError
-from neurograph.io.native import load
+from neurograph.io.native_reader import load
 
 __all__ = ["add"]
 

@@ -13,7 +13,7 @@ from neurograph.callbacks import EarlyStopping
 from neurograph.cli.parsing import at_least, fraction, positive, sizes
 from neurograph.cli.tables import Recipe, Table, read_table
 from neurograph.errors import ParameterError
-from neurograph.io.native import load
+from neurograph.io.native_reader import load
 from neurograph.learning import optimizers
 from neurograph.network import Network
 

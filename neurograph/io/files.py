@@ -5,39 +5,60 @@ Whatever is read here was written by others: it is checked, and never executed.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import reprlib
-import tempfile
+import secrets
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from neurograph.errors import FormatError, NeurographWarning
+from neurograph.values import MAX_ROWS
 
-__all__ = ["MAX_BYTES", "parse_json", "read_text", "warn_lost", "write_text"]
+__all__ = [
+    "MAX_BYTES",
+    "Object",
+    "natural_in",
+    "parse_json",
+    "read_bytes",
+    "read_text",
+    "shown",
+    "warn_lost",
+    "write_bytes",
+    "write_text",
+]
 
 MAX_BYTES = 2**29  # of a file that is read: about 5 million connections in JSON
+CHUNK = 2**20  # bytes that are written at once
 NAMED = 3  # neurons or synapses that a warning names
 
 
-def read_text(path: str | os.PathLike) -> str:
-    """Return the text of a UTF-8 file of at most `MAX_BYTES`.
+def read_bytes(path: str | os.PathLike, most: int) -> bytes:
+    """Return what is in a file of at most `most` bytes.
 
     Raises
     ------
     FormatError
-        Too large, or not UTF-8.
+        Too large.
     OSError
         There is no such file, or it cannot be read.
     """
     with open(path, "rb") as file:
-        raw = file.read(MAX_BYTES + 1)
-    if len(raw) > MAX_BYTES:
-        raise FormatError(f"the file has more than {MAX_BYTES:,} bytes, the most that is read")
+        raw = file.read(min(most, max(os.fstat(file.fileno()).st_size, CHUNK)) + 1)
+        raw += file.read(most + 1 - len(raw)) if len(raw) <= most else b""
+    if len(raw) > most:
+        raise FormatError(f"the file has more than {most:,} bytes, the most that is read")
+    return raw
+
+
+def read_text(path: str | os.PathLike) -> str:
+    """Return the text of a UTF-8 file of at most `MAX_BYTES`; errors as in `read_bytes`."""
     try:
-        return raw.decode("utf-8-sig")
+        return read_bytes(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(f"not a text in UTF-8: {error}") from None
 
@@ -77,20 +98,135 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict:
     return made
 
 
+class Object:
+    """A JSON object, whose values must have the type that is asked for."""
+
+    def __init__(self, found: Any, where: str):
+        if not isinstance(found, dict):
+            raise FormatError(f"{where} must be an object, got {shown(found)}")
+        self.found, self.where = found, where
+
+    def get(self, key: str, *types: type) -> Any:
+        """Return a value of one of these types."""
+        if key not in self.found:
+            raise FormatError(f"{self.where} has no {key!r}")
+        value = self.found[key]
+        if type(value) not in types:
+            wanted = " or ".join(t.__name__ for t in types)
+            raise FormatError(f"{self.where}.{key} must be of type {wanted}, got {shown(value)}")
+        return value
+
+    def natural(self, key: str, most: int = MAX_ROWS) -> int:
+        """Return an int from 0 to `most`."""
+        return natural_in(self.get(key, int), f"{self.where}.{key}", most)
+
+    def naturals(self, key: str, most: int = MAX_ROWS) -> list[int]:
+        """Return a list of ints from 0 to `most`."""
+        where = f"{self.where}.{key}"
+        return [natural_in(n, where, most) for n in self.get(key, list)]
+
+    def object(self, key: str) -> Object:
+        """Return an object in the object."""
+        return Object(self.get(key, dict), f"{self.where}.{key}")
+
+
+def natural_in(value: Any, where: str, most: int) -> int:
+    """Return an int from 0 to `most` that was found somewhere."""
+    if type(value) is not int or not 0 <= value <= most:
+        raise FormatError(f"{where} must be a whole number from 0 to {most}, got {shown(value)}")
+    return value
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write a file whole or not at all: to a neighbour first, which then takes its name."""
-    path = Path(path)
-    handle, neighbour = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    """Write a text in UTF-8, whole or not at all; see `write_bytes`."""
+    write_bytes(path, [text.encode()])
+
+
+def write_bytes(path: str | os.PathLike, pieces: Iterable[Any]) -> None:
+    """Write a file whole or not at all.
+
+    To a neighbour first, which is brought to the disk and then takes the name; then the folder is
+    brought to the disk. Whenever the process or the machine stops, the old file is there or the new
+    one. After an error the old one is there.
+
+    Parameters
+    ----------
+    path : path
+        A link is followed.
+    pieces : iterable of bytes-like
+        One after the other.
+
+    Raises
+    ------
+    OSError
+        The disk is full, say. The message names the file, which is as it was.
+    """
+    target = Path(os.path.realpath(path))
+    neighbour = f"{target.parent}/.{target.name[:100]}.{secrets.token_hex(8)}"
+    before = neighbour + ".old"  # another name of the old file, until the new one is safe
+    outcome = "what was there is as it was"
     try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(neighbour, _mode(path))
-        os.replace(neighbour, path)
-    except BaseException:
-        os.unlink(neighbour)
-        raise
+        if target.exists() and not target.is_file():
+            raise OSError(errno.EINVAL, "this is not a file")
+        _write(neighbour, pieces, _mode(target))
+        new, kept = not target.exists(), _keep(target, before)
+        os.replace(neighbour, target)
+        try:
+            _flush_folder(target.parent)
+        except OSError:
+            if kept:
+                os.replace(before, target)
+            elif new:
+                os.unlink(target)
+            else:
+                outcome = "the new file is there, but a power cut may undo that"
+            raise
+    except OSError as error:
+        why = f"not saved: {error.strerror or error}; {outcome}"
+        raise OSError(error.errno or errno.EIO, why, os.fspath(path)) from error
+    finally:
+        for stray in (neighbour, before):
+            with contextlib.suppress(OSError):
+                os.unlink(stray)
+
+
+def _write(path: str, pieces: Iterable[Any], mode: int) -> None:
+    """Write a new file, and bring it to the disk."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        for piece in pieces:
+            view = memoryview(piece).cast("B")
+            while len(view):
+                view = view[os.write(handle, view[:CHUNK]) :]
+        os.chmod(path, mode)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _keep(target: Path, before: str) -> bool:
+    """Give a file a second name, and say whether that went well; not every disk has links."""
+    try:
+        os.link(target, before)
+    except OSError:
+        return False
+    return True
+
+
+def _flush_folder(folder: Path) -> None:
+    """Bring a rename to the disk, where that can be done: not on Windows, nor on some shares."""
+    if os.name == "nt":
+        return
+    handle = None
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES):
+            raise
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _mode(path: Path) -> int:

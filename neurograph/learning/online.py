@@ -148,16 +148,21 @@ class Online:
         self, graph: NeuronGraph, X: Any, Y: Any, rate: float, loss: str | Loss
     ) -> np.ndarray:
         """Activate and propagate, step by step; return the outputs (T, n_out)."""
-        made = plan(graph)
         chosen, rate = self.knows(loss), number("rate", rate)
+        return self.follow(graph, *self.patterns(graph, X, Y, chosen), rate, chosen).outputs
+
+    def patterns(
+        self, graph: NeuronGraph, X: Any, Y: Any, loss: Loss
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return inputs (T, n_in) and targets (T, n_out), checked."""
+        made = plan(graph)
         x = real_array("X", X, graph.dtype)
         if x.ndim != 2 or x.shape[1] != len(made.inputs):
             raise ShapeError(f"X must have shape (steps, {len(made.inputs)}); got {x.shape}")
         if not np.isfinite(x).all():
             t, i = np.argwhere(~np.isfinite(x))[0]
             raise NonFiniteError(f"X holds {x[t, i]} at step {t}; inputs must be finite numbers")
-        target = chosen.prepare(Y, (len(x),), len(made.outputs))[:, 0]
-        return self.follow(graph, x, target, rate, chosen).outputs
+        return x, loss.prepare(Y, (len(x),), len(made.outputs))[:, 0]
 
     def follow(
         self,
@@ -169,7 +174,8 @@ class Online:
         period: int = 0,
     ) -> Course:
         """Do many steps on what is checked already; see `Course`."""
-        self.open(graph, len(x))
+        if self.edits != graph._store.edits:
+            self.open(graph, len(x))
         shape = len(x), len(self.job.target)
         outputs, states = np.zeros((2, *shape), graph.dtype)
         many = Course(
@@ -180,6 +186,17 @@ class Online:
         finally:
             self._learned(graph._store)
         return many
+
+    def snapshot(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return every array that steps change, each with a copy of what it holds."""
+        job = self.job
+        arrays = [
+            job.clock,
+            *job.fields.values(),
+            *(a for part in (job.parameters, job.gradients, job.eligibility) for a in part),
+            *job.shown,
+        ]
+        return [(array, array.copy()) for array in arrays]
 
     def rest(self) -> None:
         """Go back to before the first step."""
@@ -272,7 +289,7 @@ class Online:
     def _fit(self, graph: NeuronGraph, made: Plan) -> None:
         rule = get_rule(self.rule)
         rule.require(made, graph.dtype)
-        keys = _keys(graph, made, rule)
+        keys = axis_keys(graph, made, rule)
         fields = {
             name: _carry(field, self.fields.get(name), self.keys, keys, graph.dtype)
             for name, field in rule.fields(made).items()
@@ -392,7 +409,7 @@ def _filler(row: np.ndarray) -> Callable[[Any], None]:
     return fill
 
 
-def _keys(graph: NeuronGraph, made: Plan, rule: Rule) -> dict[str, np.ndarray]:
+def axis_keys(graph: NeuronGraph, made: Plan, rule: Rule) -> dict[str, np.ndarray]:
     """Return who is where on each axis: ids, which outlive a plan."""
     neurons = graph.neuron_ids()[made.neuron].astype(np.int64)
     synapses = graph._store.synapses.alive()[made.synapse].astype(np.int64)
