@@ -34,3 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads has seen enough
         sys.stderr.close()
         return 0
+    except OSError as error:  # a file that is not there, or cannot be written
+        print(f"neurograph {options.command}: {error}", file=sys.stderr)
+        return 2

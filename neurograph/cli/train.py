@@ -12,7 +12,8 @@ from neurograph.architectures import perceptron
 from neurograph.callbacks import EarlyStopping
 from neurograph.cli.parsing import at_least, fraction, positive, sizes
 from neurograph.cli.tables import Recipe, Table, read_table
-from neurograph.errors import ParameterError
+from neurograph.errors import NonFiniteError, ParameterError
+from neurograph.history import History
 from neurograph.io.native_reader import load
 from neurograph.learning import optimizers
 from neurograph.network import Network
@@ -76,21 +77,10 @@ def run(options: argparse.Namespace) -> int:
     train, held = _rows(table, order[n_held:]), _rows(table, order[:n_held])
     recipe = _recipe(table, train)
     net = _network(options, recipe, table)
-    history = net.fit(
-        recipe.inputs(train),
-        recipe.targets(train.known),
-        lengths=train.lengths,
-        validation=(recipe.inputs(held), recipe.targets(held.known), held.lengths)
-        if held.lengths is not None
-        else (recipe.inputs(held), recipe.targets(held.known)),
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        optimizer=OPTIMIZERS[options.optimizer](
-            options.rate or RATES[options.optimizer], l2=options.l2, clip_norm=10.0
-        ),
-        loss="squared_error" if recipe.classes is None else "categorical_cross_entropy",
-        callbacks=[EarlyStopping(options.patience)],
-    )
+    try:
+        history = _fit(options, recipe, net, train, held)
+    except NonFiniteError as error:
+        raise NonFiniteError(f"training diverged, try a smaller --rate: {error}") from None
     if history.interrupted and not len(history):
         raise KeyboardInterrupt
     net.graph[RECIPE] = recipe.to_dict()
@@ -146,6 +136,24 @@ def _network(options: argparse.Namespace, recipe: Recipe, table: Table) -> Netwo
     return net
 
 
+def _fit(
+    options: argparse.Namespace, recipe: Recipe, net: Network, train: Table, held: Table
+) -> History:
+    X, Y = recipe.inputs(held), recipe.targets(held.known)
+    rate = options.rate or RATES[options.optimizer]
+    return net.fit(
+        recipe.inputs(train),
+        recipe.targets(train.known),
+        lengths=train.lengths,
+        validation=(X, Y) if held.lengths is None else (X, Y, held.lengths),
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        optimizer=OPTIMIZERS[options.optimizer](rate, l2=options.l2, clip_norm=10.0),
+        loss="squared_error" if recipe.classes is None else "categorical_cross_entropy",
+        callbacks=[EarlyStopping(options.patience)],
+    )
+
+
 def outputs_of(net: Network, recipe: Recipe, table: Table) -> np.ndarray:
     """Return the outputs for rows, (rows, n_out); of a sequence those of its last step."""
     outputs = net.predict(recipe.inputs(table))
@@ -172,7 +180,7 @@ def _report(
     net: Network,
     train: Table,
     held: Table,
-    history: Any,
+    history: History,
 ) -> list[str]:
     kind = (
         f"regression of {recipe.target!r}"
@@ -186,7 +194,7 @@ def _report(
         f"task        {kind}",
         f"network     {net!r}",
         f"training    {history}, {history.seconds:.1f} s",
-        f"learned     {score(recipe, recipe.answers(outputs_of(net, recipe, train)), train.y)}",
+        f"learned     {score(recipe, recipe.answers(outputs_of(net, recipe, train)), train.known)}",
         f"held out    {score(recipe, answers, held.known)}",
     ]
     if recipe.classes is not None:
