@@ -235,6 +235,15 @@ def test_clones_and_pickles_keep_the_template():
     assert (again.predict_proba(X) == model.predict_proba(X)).all()
 
 
+def test_a_template_gives_its_weights_and_not_its_optimizer_state():
+    net = loop_and_skips(3, 3, 0)
+    net.fit(X, np.stack([TARGETS] * 3, 1), epochs=5, optimizer=ng.Adam(0.1))
+    fresh = net.copy()
+    fresh.reset_optimizer()
+    a, b = (NetworkClassifier(n, epochs=2, random_state=0).fit(X, LABELS) for n in (net, fresh))
+    assert (parameters(a) == parameters(b)).all()
+
+
 # ---------------------------------------------------------------- weights
 
 
