@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import neurograph as ng
 from neurograph.blocks import find_blocks, row_delays, stages
 from neurograph.engines import compiled, get_engine, kernels, natives, pool
-from neurograph.engines.base import Parameters, Signals
+from neurograph.engines.base import Parameters, Signals, all_finite
 from neurograph.engines.compiled import Compiled, lanes_for
 from neurograph.engines.program import program
 from tests.strategies import close, networks, runs
@@ -618,3 +618,12 @@ def test_kernels_are_kept_under_the_digest_of_all_their_code():
     assert len(kernels._digest()) == 16
     for kernel in kernels.kernels(1, 4):
         assert kernels._digest() in kernel.py_func.__qualname__
+
+
+def test_all_finite_is_what_it_says():
+    big = np.finfo("f4").max
+    for values, expected in (
+        ([1, 2], True), ([np.nan, 1], False), ([np.inf, 1], False), ([np.inf, -np.inf], False),
+        ([big, big, big], True), ([big, big, -np.inf], False), ([], True),
+    ):  # fmt: skip
+        assert all_finite(np.array(values, "f4")) is expected

@@ -146,7 +146,7 @@ class Signals:
 
     def finite(self) -> bool:
         """Whether every number is."""
-        return bool(np.isfinite(self.array).all())
+        return all_finite(self.array)
 
 
 class Gradients(NamedTuple):
@@ -310,7 +310,7 @@ class Batch(NamedTuple):
         full = array.reshape((*shape, *(1,) * (2 - len(shape)), n_in))
         if not full.shape[0] or not full.shape[1]:
             raise ShapeError(f"X must have at least one sample and one step; got {array.shape}")
-        if not np.isfinite(full).all():
+        if not all_finite(full):
             b, t, i = np.argwhere(~np.isfinite(full))[0]
             raise NonFiniteError(
                 f"X holds {full[b, t, i]} for input {plan.name(plan.inputs[i])!r}"
@@ -329,6 +329,16 @@ def real_array(name: str, value: object, dtype: np.dtype) -> np.ndarray:
             return array.astype(dtype, copy=False)
     except (TypeError, ValueError, OverflowError) as error:
         raise ParameterError(f"{name} must be an array of real numbers: {error}") from None
+
+
+def all_finite(array: np.ndarray) -> bool:
+    """Whether all numbers are finite.
+
+    A sum with one that is not is not finite either, and summing needs no array of flags; a sum
+    that is too large without one is looked at again.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,7 @@ def _loop(
         stable=np.array(logistic, np.uint8),
         weight=np.empty(0) if lesson.weight is None else lesson.weight,
         weighted=lesson.weight is not None,
-        asked=bool(np.isnan(lesson.target).any()),
+        asked=bool(np.isnan(lesson.target.sum())),
     )
     found = kernels(lanes, VECTOR // dtype.itemsize)
     fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), run, task, recipe
