@@ -243,3 +243,35 @@ def live(net, step, rng, draw):
             net.tie(both)
     else:
         net.relabel({net.inputs[0]: ("renamed", 1.5)})
+
+
+def rich():
+    """A small network with everything that a file can hold; `tests/data/format-1.ng` is one."""
+    net = ng.Network(seed=2**100 + 7, title="rich", made=(1, 2.5, None))
+    x, y = net.add_layer("x", 2, role="input"), None
+    gate, cell = net.add_neuron("gate"), net.add_neuron(("cell", 1), activation="tanh", bias=0.1)
+    y = net.add_neuron("λ", role="output", activation="softplus", dropout=0.0)
+    z = net.add_neuron(frozenset({1, 2}), role="output", activation="identity", bias=-0.5)
+    for neuron in x:
+        net.add_synapse(neuron, gate)
+        net.add_synapse(neuron, cell)
+    memory = net.add_synapse(cell, cell, weight=0.9, note="carousel", place=np.array([1.5, 2.5]))
+    net.gate(gate, memory)
+    net.add_synapse(cell, y, weight=0.5, lower=-1, upper=1)
+    net.add_synapse(cell, z, weight=0.25, rate_factor=0.5)
+    net.add_synapse(y, cell, weight=0.2, delay=2)
+    net.add_synapse(z, z, weight=0.1, reads="output", delay=3, trainable=False)
+    net.tie([net.edges["x.0", "gate"], net.edges["x.1", "gate"]])
+    net.edges["x.0", "gate"].tie = "shared"
+    net.edges["x.1", "gate"].tie = "shared"
+    cell.update(kind=b"\x00\xff", friends={"gate": gate, "memory": [memory]}, λ=np.float32(0.1))
+    net.add_node("gone")
+    net.add_edge("x.0", z.name, weight=-0.3, gater="gone", gate_delay=1)
+    net.remove_node("gone")
+    net.ungate(net.edges["x.0", z.name])
+    net.engine = "walker"
+    rng = np.random.default_rng(5)
+    X, Y = rng.uniform(-1, 1, (4, 3, 2)), rng.uniform(0.1, 0.9, (4, 3, 2))
+    net.fit(X, Y, epochs=2, batch_size=2, optimizer=ng.Adam(0.01))
+    net.learn(X[0], Y[0], 0.05)
+    return net

@@ -250,4 +250,7 @@ def warn_lost(lost: Mapping[str, Iterable[Any]], stacklevel: int = 3) -> None:
 
 def shown(value: Any) -> str:
     """Return a short text for any value, however large or deep."""
-    return reprlib.repr(value)
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # more digits than Python shows
+        return f"a huge {type(value).__name__}"

@@ -109,13 +109,13 @@ def _structure(net: Network, numbers: dict[str, _Numbers], writer: Writer) -> di
     absent = [store.names[id] for id in numbers["neuron"].absent.tolist()]
     waiting = set(store.ghosts.values())
     plain_range = all(type(name) is int and name == n for n, name in enumerate(nodes))
-    layers = _layers(net)
+    layers, namer = _layers(net), Writer(_stranger, _stranger)
     return {
         "dtype": net.dtype.name,
         "neurons": len(nodes),
         "synapses": len(numbers["synapse"].ids),
-        "names": None if plain_range else [writer.name(n, f"the name {n!r:.50}") for n in nodes],
-        "absent": [writer.name(name, f"the gater {name!r:.50}") for name in absent],
+        "names": None if plain_range else [namer.name(n, f"the name {n!r:.50}") for n in nodes],
+        "absent": [namer.name(name, f"the gater {name!r:.50}") for name in absent],
         "waiting": [n for n, id in enumerate(numbers["neuron"].absent) if int(id) in waiting],
         "activations": list(store.activations),
         "next_port": list(store.next_port),
@@ -136,6 +136,10 @@ def _structure(net: Network, numbers: dict[str, _Numbers], writer: Writer) -> di
         "attributes": {kind: _attributes(net, numbers[kind], writer) for kind in KINDS},
         "online": _online(net),
     }
+
+
+def _stranger(handle: Any) -> int:
+    return -1  # no handle is part of a name
 
 
 def _layers(net: Network) -> list[tuple[Any, Any, list[int]]]:

@@ -157,7 +157,9 @@ class Checked:
         """Raise at the first that is not fine."""
         if not fine.all():
             n = int(np.argmin(fine))
-            raise FormatError(f"tensor '{kind}.{name}' has {array[n]!r:.50} at {n}: {problem}")
+            raise FormatError(
+                f"tensor '{kind}.{name}' has {array[n].item()!r:.50} at {n}: {problem}"
+            )
 
     def _column(self, kind: str, name: str, default: Any) -> np.ndarray:
         return self.columns[kind].get(name, np.full(self.sizes[kind], default))
@@ -165,7 +167,8 @@ class Checked:
     # -- neurons
 
     def _names(self) -> tuple[list[Hashable], list[Hashable], list[int]]:
-        n, told, reader = self.sizes["neuron"], self.told, self.reader
+        n, told = self.sizes["neuron"], self.told
+        reader = Reader({}, dict.fromkeys(self.sizes, 0))  # for names hold no handles, no arrays
         given = told.get("names", list, type(None))
         if given is not None and len(given) != n:
             raise FormatError(f"there must be {n} names, got {len(given)}")
@@ -249,7 +252,7 @@ class Checked:
         leader = np.repeat(member[indptr[:-1]], np.diff(indptr))
         for name, array in self.columns["synapse"].items():
             column = Synapse.columns.get(name)
-            if (column is not None and column.shared) or name.startswith(SLOT):
+            if column is not None and column.shared:
                 alike = array[member] == array[leader]
                 if not alike.all():
                     e = int(member[np.argmin(alike)])

@@ -99,6 +99,8 @@ def _build(file: Checked, cls: type[Network]) -> Network:
     store.optimizer, store.updates = file.optimizer
     net._rng, net.seed = file.rng, file.seed
     neurons = list(net._node.values())
+    if file.reader.met:
+        file.read_plain(Reader(file.arrays, file.sizes, _handles(net, neurons)))
     indptr, member = file.ties
     for label, begin, end in zip(file.tie_labels, indptr[:-1], indptr[1:], strict=True):
         store.synapses.ties.local(label)
@@ -107,13 +109,11 @@ def _build(file: Checked, cls: type[Network]) -> Network:
     indptr, member = file.layers
     for (key, name), begin, end in zip(file.layer_names, indptr[:-1], indptr[1:], strict=True):
         net.layers[key] = Layer(net, name, [neurons[n] for n in member[begin:end].tolist()])
-    if file.reader.met:
-        file.read_plain(Reader(file.arrays, file.sizes, _handles(net, neurons)))
     net.graph.update(file.graph)
     for group in file.groups:
         for n, *values in zip(group.of, *group.values, strict=True):
             tables[group.kind].own[n] = dict(zip(group.keys, values, strict=True))
-    net.engine = file.engine
+    net._engine = file.engine  # a name that is known: nothing has to be imported for it yet
     _stand(net, file.online)
     return net
 

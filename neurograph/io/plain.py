@@ -25,7 +25,7 @@ __all__ = ["MAX_DEPTH", "MAX_NAME", "Reader", "Writer"]
 MAX_DEPTH = 32  # containers in containers
 MAX_NAME = 2**16  # characters of a name, as JSON
 MAX_ALIKE = 1000  # entries with one hash, which would make a dict slow
-MAX_INT_BITS = 2**16
+MAX_INT_BITS = 2**13  # Python shows up to 4300 digits
 SAFE = 2**53  # every reader of JSON agrees on integers up to here
 SCALARS = {
     name: np.dtype(name)

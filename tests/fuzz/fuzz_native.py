@@ -1,0 +1,25 @@
+"""Harness of atheris: python tests/fuzz/fuzz_native.py [folder of a corpus] [options of libFuzzer]."""
+
+import sys
+import warnings
+
+
+def main() -> None:
+    import atheris
+
+    with atheris.instrument_imports(include=["neurograph"]):
+        import neurograph  # noqa: F401
+    from tests.fuzz.mutants import native_seeds, signed, try_native
+
+    def test_one_input(raw: bytes) -> None:
+        try_native(signed(raw))
+
+    warnings.simplefilter("ignore")
+    for seed in native_seeds():
+        test_one_input(seed)
+    atheris.Setup(sys.argv, test_one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
