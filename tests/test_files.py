@@ -189,8 +189,15 @@ def test_the_safetensors_package_reads_it(tmp_path):
     assert sorted(source.tolist()) == sorted(list(net).index(u) for u, _ in net.edges)
 
 
-def test_tensors_are_aligned_and_without_holes():
-    header, data = split(written(rich()))
+def odd():
+    net = ng.Network([("a", "b"), ("b", "c")])
+    net.nodes["a"].trainable = False
+    return net
+
+
+@pytest.mark.parametrize("net", [rich, odd])
+def test_tensors_are_aligned_and_without_holes(net):
+    header, data = split(written(net()))
     del header["__metadata__"]
     places = sorted((*told["data_offsets"], told["dtype"]) for told in header.values())
     assert places[0][0] == 0 and places[-1][1] == len(data)
