@@ -143,7 +143,10 @@ class Learner:
         """Learn some batches; return how many went well."""
         store = self.graph._store
         before, rate = store.updates, self.optimizer.rate
-        rates = np.array([rate_at(rate, before + q) for q in range(len(values))], float)
+        if callable(rate):
+            rates = np.array([rate_at(rate, before + q) for q in range(len(values))], float)
+        else:
+            rates = np.full(len(values), float(rate))
         done = self.descent()(order, begin, rates, values)
         store.updates = before + done
         store.edits += 1
