@@ -209,7 +209,9 @@ def hearing_ctrl_c() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def progress_bar(total: int, wanted: bool | None = None) -> Iterator[Callable[[int], Any]]:
+def progress_bar(
+    total: int, wanted: bool | None = None, unit: str = " epochs"
+) -> Iterator[Callable[[int], Any]]:
     """Show a bar where somebody can see one and tqdm is installed, or where it is wanted."""
     if wanted or (wanted is None and total > 1 and sys.stderr.isatty()):
         try:
@@ -220,7 +222,7 @@ def progress_bar(total: int, wanted: bool | None = None) -> Iterator[Callable[[i
                     "progress needs tqdm: pip install 'neurograph[progress]'"
                 ) from None
         else:
-            with tqdm(total=total, unit=" epochs", leave=False) as bar:
+            with tqdm(total=total, unit=unit, leave=False) as bar:
                 yield bar.update
                 return
     yield lambda n: None

@@ -210,8 +210,7 @@ def test_a_file_of_the_first_version_stays_readable():
     ]  # fmt: skip
     assert [w.hex() for w in net.weights.tolist()] == weights
     assert (
-        net.nodes["cell", 1]["kind"] == b"\x00\xff"
-        and net.nodes["gate"].bias == 0.0387911574625371
+        net.nodes["cell", 1]["kind"] == b"\x00\xff" and net.nodes["gate"].bias == 0.0387911574625371
     )
     memory = net.edges[("cell", 1), ("cell", 1)]
     assert (memory.gater, memory["note"], memory["place"].tolist()) == (
