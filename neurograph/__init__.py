@@ -52,7 +52,7 @@ from neurograph.schedule import Plan, plan
 from neurograph.trainer import Trainer
 
 if TYPE_CHECKING:
-    from neurograph import datasets, io
+    from neurograph import datasets, io, tasks
     from neurograph.io.native_reader import load
 
 __version__ = "0.1.0"
@@ -117,12 +117,13 @@ __all__ = [
     "reservoir",
     "schedules",
     "set_num_threads",
+    "tasks",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import what has to do with files when it is asked for: not everybody has some."""
-    if name in ("datasets", "io"):
+    if name in ("datasets", "io", "tasks"):
         return import_module(f"neurograph.{name}")
     if name == "load":
         return import_module("neurograph.io.native_reader").load
@@ -130,4 +131,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "datasets", "io", "load"])
+    return sorted([*globals(), "datasets", "io", "load", "tasks"])

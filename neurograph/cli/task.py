@@ -19,20 +19,21 @@ def add(commands: Any) -> None:
         "task", help="learn a task of known difficulty, and say how it went"
     )
     tasks = parser.add_subparsers(dest="task", required=True, parser_class=type(parser))
-    for name, make in TASKS.items():
+    makers: dict[str, Any] = TASKS
+    for name, make in makers.items():
         first = (make.__doc__ or "").splitlines()[0].removeprefix("Return ").rstrip(".:")
         one = tasks.add_parser(name, help=first)
         for option, parameter in inspect.signature(make).parameters.items():
             one.add_argument(f"--{option}", type=at_least(1), default=parameter.default,
                              help="(%(default)s)")  # fmt: skip
         one.add_argument("--sequences", type=at_least(1), help="at most")
-        one.add_argument("--seed", type=at_least(0), default=0, help="(%(default)s)")
+        one.add_argument("--seed", type=at_least(0), default=1, help="(%(default)s)")
         one.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Learn, print the report; 0 if it is solved, else 1."""
-    make = TASKS[options.task]
+    make: Any = TASKS[options.task]
     task = make(**{name: getattr(options, name) for name in inspect.signature(make).parameters})
     limit = options.sequences or task.limit
     with progress_bar(limit, None, " sequences") as progress:

@@ -22,6 +22,7 @@ from neurograph.values import MAX_ROWS
 __all__ = [
     "MAX_BYTES",
     "Object",
+    "is_text",
     "natural_in",
     "parse_json",
     "read_bytes",
@@ -111,7 +112,7 @@ class Object:
         if key not in self.found:
             raise FormatError(f"{self.where} has no {key!r}")
         value = self.found[key]
-        if type(value) not in types:
+        if type(value) not in types or (isinstance(value, str) and not is_text(value)):
             wanted = " or ".join(t.__name__ for t in types)
             raise FormatError(f"{self.where}.{key} must be of type {wanted}, got {shown(value)}")
         return value
@@ -128,6 +129,14 @@ class Object:
     def object(self, key: str) -> Object:
         """Return an object in the object."""
         return Object(self.get(key, dict), f"{self.where}.{key}")
+
+
+def is_text(value: Any) -> bool:
+    """Whether it is a string that can be written, without halves of surrogate pairs."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def natural_in(value: Any, where: str, most: int) -> int:

@@ -18,7 +18,7 @@ from neurograph.engines import ENGINES
 from neurograph.errors import FormatError, NeurographWarning, ParameterError, suggest
 from neurograph.functions import ACTIVATIONS
 from neurograph.graph import NeuronGraph
-from neurograph.io.files import Object, natural_in, shown
+from neurograph.io.files import Object, is_text, natural_in, shown
 from neurograph.io.generators import restored
 from neurograph.io.native import ALWAYS, KINDS, OPTIONS, RULES
 from neurograph.io.plain import Reader, require_distinct
@@ -193,7 +193,7 @@ class Checked:
         names = self.told.get("activations", list)
         if not names or names[0] != "logistic" or len(names) > np.iinfo(np.int16).max:
             raise FormatError("network.activations must be names, 'logistic' first")
-        if not all(isinstance(name, str) for name in names):
+        if not all(map(is_text, names)):
             raise FormatError("network.activations must be names")
         require_distinct(names, "network.activations")
         return names

@@ -17,7 +17,7 @@ import numpy as np
 
 from neurograph.elements import Neuron, Synapse
 from neurograph.errors import FormatError, ParameterError
-from neurograph.io.files import shown
+from neurograph.io.files import is_text, shown
 from neurograph.io.tensors import DTYPES, MAX_DIMENSIONS, dtype_code, shaped
 
 __all__ = ["MAX_DEPTH", "MAX_NAME", "Reader", "Writer"]
@@ -71,11 +71,8 @@ class Writer:
         if value is None or kind is bool:
             return value
         if kind is str:
-            try:
-                value.encode()
-            except UnicodeEncodeError:  # half a surrogate pair
-                return {"str": value.encode("utf-8", "surrogatepass").hex()}
-            return value
+            raw = value.encode("utf-8", "surrogatepass")
+            return value if is_text(value) else {"str": raw.hex()}
         if kind is int and value.bit_length() <= MAX_INT_BITS:
             return value if -SAFE <= value <= SAFE else {"int": hex(value)}
         if kind is float:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from neurograph.errors import FormatError, ParameterError
-from neurograph.io.files import parse_json, shown
+from neurograph.io.files import is_text, parse_json, shown
 
 __all__ = ["DTYPES", "MAX_HEADER_BYTES", "MAX_TENSORS", "dtype_code", "pack", "unpack"]
 
@@ -86,7 +86,13 @@ def pack(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> list
         begin, end = end, end + len(piece)
         header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [begin, end]}
         pieces.append(piece)
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError as error:  # names of activations and optimizers
+        raise ParameterError(
+            f"a name holds half a surrogate pair, {error.object[error.start]!r}, which a file"
+            " cannot hold"
+        ) from None
     text += b" " * (-len(text) % 8)
     if len(text) > MAX_HEADER_BYTES:
         raise ParameterError(
@@ -150,6 +156,8 @@ def _tensors(header: Mapping[str, Any], data: memoryview) -> Iterator[tuple[str,
     """Yield each tensor; together they are all of the data, without holes."""
     places = []
     for name, told in header.items():
+        if not is_text(name):
+            raise FormatError(f"the name of a tensor must be a text, got {name!r:.50}")
         if not isinstance(told, dict) or told.keys() != {"dtype", "shape", "data_offsets"}:
             raise FormatError(f"tensor {name!r} must have dtype, shape and data_offsets")
         dtype = DTYPES.get(told["dtype"]) if isinstance(told["dtype"], str) else None

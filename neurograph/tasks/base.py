@@ -17,6 +17,9 @@ from neurograph.values import natural
 __all__ = ["Report", "Score", "Task", "gated", "learn"]
 
 
+ADAM = Adam(0.01, clip_norm=1.0)
+
+
 @dataclass(frozen=True)
 class Score:
     """How well a network does: a figure in words, and whether that is success."""
@@ -55,7 +58,7 @@ class Task:
     score: Callable[[Network, np.random.Generator], Score]
     network: Callable[[Any], Network]
     loss: str = "binary_cross_entropy"
-    optimizer: Optimizer = Adam(0.01, clip_norm=1.0)
+    optimizer: Optimizer = ADAM
     batch_size: int = 16
     block: int = 2000
     limit: int = 200_000
@@ -88,11 +91,13 @@ class Report:
 
     def __str__(self) -> str:
         verdict = "solved" if self.success else "not solved"
-        return (
-            f"{self.task.name}: {verdict} after {self.sequences:,} sequences ({self.seconds:.1f} s):"
-            f" {self.score.words}\ncriterion: {self.task.criterion}\nsource: {self.task.source}\n"
-            f"network: {self.network!r}"
-        )
+        return "\n".join([
+            f"{self.task.name}: {verdict} after {self.sequences:,} sequences, {self.seconds:.1f} s",
+            f"score      {self.score.words}",
+            f"criterion  {self.task.criterion}",
+            f"source     {self.task.source}",
+            f"network    {self.network!r}",
+        ])  # fmt: skip
 
 
 def learn(

@@ -1,10 +1,12 @@
-"""The embedded Reber grammar: say which symbols may come next; the last one depends on the second."""
+"""The embedded Reber grammar: say which symbols may come next."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from neurograph.architectures import lstm
+from neurograph.learning.optimizers import Adam
+from neurograph.learning.schedules import Inverse
 from neurograph.lessons import pad
 from neurograph.network import Network
 from neurograph.tasks.base import Score, Task, gated
@@ -30,7 +32,7 @@ def reber_string(rng: np.random.Generator) -> str:
     B P … P E.
 
     >>> reber_string(np.random.default_rng(3))
-    'BPBPTVPSEPE'
+    'BPBPTTTTVVEPE'
     """
     inner, state = "", 0
     while state < len(ARCS):
@@ -53,7 +55,7 @@ def legal_next(string: str) -> list[set[str]]:
     return [*found, {"E"}]
 
 
-def reber_grammar(hidden: int = 12) -> Task:
+def reber_grammar(hidden: int = 16) -> Task:
     """Return the embedded Reber grammar: 7 inputs and outputs, a symbol each.
 
     The network reads a string and says at each step which symbols may come next. It learns from
@@ -101,8 +103,7 @@ def reber_grammar(hidden: int = 12) -> Task:
         draw=draw,
         score=score,
         network=network,
-        batch_size=4,
-        block=1000,
+        optimizer=Adam(Inverse(0.02, 0.001), clip_norm=1.0, l2=1e-4),
     )
 
 

@@ -33,8 +33,8 @@ def timing(length: int = 60, hidden: int = 12) -> Task:
     --------
     >>> X, Y = timing().draw(1, np.random.default_rng(0))
     >>> first = int(round(20 * X[0, 0, 1]))
-    >>> X[0, 0, 0], bool((Y[0, : first + 1] == 0.5).all())
-    (1.0, True)
+    >>> bool(X[0, 0, 0]), bool((Y[0, : first + 1] == 0.5).all())
+    (True, True)
     """
     if natural("length", length) < LONGEST + 1:
         raise ParameterError(f"length must be {LONGEST + 1} or more, got {length}")

@@ -1,4 +1,4 @@
-"""Harness of atheris: python tests/fuzz/fuzz_native.py [folder of a corpus] [options of libFuzzer]."""
+"""Harness of atheris: python -m tests.fuzz.fuzz_native [folder of a corpus] [options of libFuzzer]."""
 
 import sys
 import warnings
