@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 import neurograph as ng
+from neurograph.costs import COSTS
 from neurograph.engines import ENGINES
 from neurograph.io.synaptic import NO_NEURON, SQUASH, Connection, Unit, assemble
-from neurograph.trainer import COSTS
 
 FORMAT, TRAINER = "synaptic-golden/1", "synaptic-golden/trainer/1"
 # What Synaptic can build and we refuse, and why.

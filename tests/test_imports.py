@@ -60,6 +60,8 @@ ORDER = [
     "merging",
     "training",
     "network",
+    "costs",
+    "trainer_settings",
     "trainer",
     "io.files",
     "io.tensors",

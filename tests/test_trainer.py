@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import neurograph as ng
+from neurograph.costs import COSTS
 from neurograph.engines import ENGINES
-from neurograph.trainer import COSTS
 from tests import replay
 from tests.strategies import close, networks
 from tests.test_online import (
