@@ -91,7 +91,8 @@ def prepare(side, w, g, recipe, l1, l2, scale):
         if most > 0:
             d = min(max(d, -most), most)
         here = at(w, e)
-        put(side.change, e, d * c + b * here + a * cast(w, (here > 0) - (here < 0)))
+        slope = 1 if here > 0 else (-1 if here < 0 else 0)
+        put(side.change, e, d * c + b * here + a * cast(w, slope))
     return bad
 
 
