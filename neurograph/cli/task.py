@@ -24,8 +24,10 @@ def add(commands: Any) -> None:
         first = (make.__doc__ or "").splitlines()[0].removeprefix("Return ").rstrip(".:")
         one = tasks.add_parser(name, help=first)
         for option, parameter in inspect.signature(make).parameters.items():
-            one.add_argument(f"--{option}", type=at_least(1), default=parameter.default,
-                             help="(%(default)s)")  # fmt: skip
+            told: dict[str, Any] = {"type": at_least(1), "help": "(%(default)s)"}
+            if isinstance(parameter.default, bool):
+                told = {"action": "store_true", "help": "step by step, by rule lstm-g"}
+            one.add_argument(f"--{option}", default=parameter.default, **told)
         one.add_argument("--sequences", type=at_least(1), help="at most")
         one.add_argument("--seed", type=at_least(0), default=1, help="(%(default)s)")
         one.set_defaults(run=run)

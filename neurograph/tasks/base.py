@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from neurograph.architectures import gru, lstm
 from neurograph.errors import ParameterError
 from neurograph.learning.optimizers import Adam, Optimizer
 from neurograph.network import Network
 from neurograph.values import natural
 
-__all__ = ["Report", "Score", "Task", "gated", "learn"]
-
+__all__ = ["ADAM", "Report", "Score", "Task", "blocks", "learn", "units"]
 
 ADAM = Adam(0.01, clip_norm=1.0)
 
@@ -49,6 +49,8 @@ class Task:
     optimizer : Optimizer
     batch_size, block, limit : int
         Sequences of an update, between two looks at the score, and in all at most.
+    rule : str, optional
+        Learn online by it, by the matching loss, rather than in batches; see `Network.fit`.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Task:
     batch_size: int = 16
     block: int = 2000
     limit: int = 200_000
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,10 +144,10 @@ def learn(
     while done < limit and not score.success:
         n = min(task.block, limit - done)
         X, Y = task.draw(n, rng)
-        history = net.fit(
-            X, Y, batch_size=task.batch_size, shuffle=False, optimizer=task.optimizer,
-            loss=task.loss, progress=False,
-        )  # fmt: skip
+        way: dict[str, Any] = (
+            {"rule": task.rule} if task.rule else {"batch_size": task.batch_size, "loss": task.loss}
+        )
+        history = net.fit(X, Y, shuffle=False, optimizer=task.optimizer, progress=False, **way)
         if history.interrupted:
             raise KeyboardInterrupt
         done += n
@@ -153,12 +156,24 @@ def learn(
     return Report(task, net, done, score, perf_counter() - started)
 
 
-def gated(net: Network, *, forget: float = 0.0, update: float = 0.0, into: float = 0.0) -> Network:
-    """Draw the weights by fan-in and fan-out, and set the biases of gates, so that cells remember
-    at first (Gers et al. 2000); return the network.
+def blocks(n_in: int, hidden: int, n_out: int, seed: int, online: bool) -> Network:
+    """Return the LSTM that learns to name symbols.
+
+    Online it is as Synaptic's: logistic cells, small weights; else cells are tanh, and weights are
+    drawn by fan-in and fan-out.
     """
+    if online:
+        return lstm(n_in, hidden, n_out, seed=seed)
+    net = lstm(n_in, hidden, n_out, activation="tanh", output_activation="logistic", seed=seed)
     net.initialize("glorot_uniform")
-    for layer, bias in ("forget_gate", forget), ("update_gate", update), ("input_gate", into):
-        for neuron in net.layers.get(layer, ()):
-            neuron.bias = bias
+    return net
+
+
+def units(
+    n_in: int, hidden: int, n_out: int, seed: int, output: str, update: float = 0.0
+) -> Network:
+    """Return a GRU; `update`: the bias of its update gates, for units that remember at first."""
+    net = gru(n_in, hidden, n_out, output_activation=output, seed=seed)
+    for neuron in net.layers["update_gate"]:
+        neuron.bias = update
     return net

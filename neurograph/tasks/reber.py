@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurograph.architectures import lstm
-from neurograph.learning.optimizers import Adam
-from neurograph.learning.schedules import Inverse
+from neurograph.learning.optimizers import SGD, Adam
 from neurograph.lessons import pad
 from neurograph.network import Network
-from neurograph.tasks.base import Score, Task, gated
+from neurograph.tasks.base import Score, Task, blocks
 
 __all__ = ["SYMBOLS", "legal_next", "reber_grammar", "reber_string"]
 
@@ -55,11 +53,19 @@ def legal_next(string: str) -> list[set[str]]:
     return [*found, {"E"}]
 
 
-def reber_grammar(hidden: int = 16) -> Task:
+def reber_grammar(hidden: int = 16, online: bool = False) -> Task:
     """Return the embedded Reber grammar: 7 inputs and outputs, a symbol each.
 
     The network reads a string and says at each step which symbols may come next. It learns from
-    what does come next, in 256 strings; the score looks at them and at 256 others.
+    what does come next, in 256 strings; the score looks at them and at 256 others, none of which
+    was learned.
+
+    Parameters
+    ----------
+    hidden : int
+        Cells of the LSTM that learns it.
+    online : bool
+        Learn step by step by rule "lstm-g", rather than backwards through time by Adam.
 
     Examples
     --------
@@ -90,11 +96,6 @@ def reber_grammar(hidden: int = 16) -> Task:
             sum(right) == 2 * STRINGS,
         )
 
-    def network(seed: int) -> Network:
-        net = lstm(7, hidden, 7, activation="tanh", output_activation="logistic",
-                   peepholes="one_to_one", seed=seed)  # fmt: skip
-        return gated(net, forget=3.0, into=-1.0)
-
     return Task(
         name="embedded Reber grammar",
         source="S. Hochreiter, J. Schmidhuber, Neural Computation 9 (1997), experiment 1",
@@ -102,8 +103,11 @@ def reber_grammar(hidden: int = 16) -> Task:
         " output than each that may not",
         draw=draw,
         score=score,
-        network=network,
-        optimizer=Adam(Inverse(0.02, 0.001), clip_norm=1.0, l2=1e-4),
+        network=lambda seed: blocks(7, hidden, 7, seed, online),
+        optimizer=SGD(0.05) if online else Adam(0.01, l2=1e-4),
+        batch_size=8,
+        block=500,
+        rule="lstm-g" if online else None,
     )
 
 

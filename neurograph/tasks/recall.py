@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurograph.architectures import lstm
 from neurograph.errors import ParameterError
+from neurograph.learning.optimizers import SGD
 from neurograph.network import Network
-from neurograph.tasks.base import Score, Task, gated
+from neurograph.tasks.base import ADAM, Score, Task, blocks
 from neurograph.values import natural
 
 __all__ = ["distracted_recall"]
@@ -16,7 +16,11 @@ ASKED = 0.1  # part of the steps before the prompts at which the outputs are ask
 
 
 def distracted_recall(
-    length: int = 24, targets: int = 4, distractors: int = 4, hidden: int = 16
+    length: int = 24,
+    targets: int = 4,
+    distractors: int = 4,
+    hidden: int = 16,
+    online: bool = False,
 ) -> Task:
     """Return distracted sequence recall.
 
@@ -30,11 +34,14 @@ def distracted_recall(
         Steps of a sequence; kinds of targets and of distractors.
     hidden : int
         Cells of the LSTM that learns it.
+    online : bool
+        Learn step by step by rule "lstm-g", rather than backwards through time by Adam.
+        Synaptic's example is this with length 10, 2 targets, 2 distractors and 7 cells.
 
     Notes
     -----
-    A tenth of the steps before the prompts are learned from, drawn anew for each sequence (ours:
-    most of what is asked there is the same); all of them count for the score.
+    In batches a tenth of the steps before the prompts are learned from, drawn anew for each
+    sequence (ours: most of what is asked there is the same); all count for the score.
 
     Examples
     --------
@@ -64,6 +71,8 @@ def distracted_recall(
 
     def draw(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         X, Y = complete(n, rng)
+        if online:
+            return X, Y
         Y[:, :body][rng.random((n, body)) >= ASKED] = np.nan
         return X, Y
 
@@ -72,18 +81,14 @@ def distracted_recall(
         right = float(((net.predict(X) > 0.5) == (Y > 0.5)).all((1, 2)).mean())
         return Score(f"{right:.1%} of 1,000 new sequences right at every step", right >= 0.95)
 
-    def network(seed: int) -> Network:
-        net = lstm(
-            2 + targets + distractors, hidden, targets, activation="tanh",
-            output_activation="logistic", peepholes="one_to_one", seed=seed,
-        )  # fmt: skip
-        return gated(net, forget=3.0, into=-1.0)
-
     return Task(
         name="distracted sequence recall",
         source="D. Monner, J. Reggia, Neural Networks 25 (2012)",
         criterion="95 % of 1,000 new sequences right at every step, outputs rounded",
         draw=draw,
         score=score,
-        network=network,
+        network=lambda seed: blocks(2 + targets + distractors, hidden, targets, seed, online),
+        optimizer=SGD(0.1) if online else ADAM,
+        batch_size=8,
+        rule="lstm-g" if online else None,
     )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurograph.architectures import gru
 from neurograph.errors import ParameterError
 from neurograph.network import Network
-from neurograph.tasks.base import Score, Task, gated
+from neurograph.tasks.base import Score, Task, units
 from neurograph.values import natural
 
 __all__ = ["timing"]
@@ -56,16 +55,13 @@ def timing(length: int = 60, hidden: int = 12) -> Task:
         error = float(((net.predict(X) - Y) ** 2).mean())
         return Score(f"mean squared error {error:.4f} on 200 new sequences", error <= 0.005)
 
-    def network(seed: int) -> Network:
-        return gated(gru(2, hidden, 1, output_activation="logistic", seed=seed))
-
     return Task(
         name="timing",
         source="Synaptic.js, after F. Gers, N. Schraudolph, J. Schmidhuber, JMLR 3 (2002)",
         criterion="mean squared error of at most 0.005, Synaptic's own",
         draw=draw,
         score=score,
-        network=network,
+        network=lambda seed: units(2, hidden, 1, seed, "logistic"),
         loss="mse",
         batch_size=8,
         block=1000,
