@@ -113,7 +113,8 @@ def future(net, seed=0):
     see(net.backward, Y)
     see(lambda: net.input_gradient)
     see(lambda: net.fit(X, Y, epochs=2, batch_size=2, optimizer=ng.Adam(1e-3)).loss)
-    see(lambda: net.add_synapse(net.inputs[0], net.outputs[0]).weight)
+    if net.inputs and net.outputs:
+        see(lambda: net.add_synapse(net.inputs[0], net.outputs[0]).weight)
     see(net.rng.random, 3)
     return typed(seen), everything(net)
 
@@ -204,6 +205,8 @@ def everyone(draw, **options) -> ng.Network:
                 live(net, step, rng, draw)
         except ng.NeurographError:  # diverged, a gater is gone, the rule cannot: that is life too
             pass
+        if not (net.inputs and net.outputs):  # "or [0]" below may have been one of them
+            break
     return net
 
 
