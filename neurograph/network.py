@@ -32,6 +32,7 @@ from neurograph.errors import (
 from neurograph.graph import NeuronGraph
 from neurograph.history import History
 from neurograph.initializers import initialize
+from neurograph.inspection.inspected import Inspected
 from neurograph.layers import Layer
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Loss, get_loss, softmax
@@ -68,7 +69,7 @@ class Elements:
         return f"<{len(self)} {self._kind.__name__.lower()}s>"
 
 
-class Network(NeuronGraph):
+class Network(Inspected):
     """A network of neurons: a `networkx.DiGraph` that runs and learns.
 
     Parameters
