@@ -142,17 +142,23 @@ def _descend(
         for array, values_before in zip(changed, before, strict=True):
             array[:] = values_before
         loop(0, done)
-    for side, own in zip((recipe.weights, recipe.biases), slots, strict=True):
-        if side.age >= 0 and len(own) == 3:  # the kernel leaves an age that all share to us
-            own[2][:] = side.age + done
+    for own in slots:
+        if _shared_age(own):  # the kernel leaves an age that all share to us
+            own[2] += done
     return done
+
+
+def _shared_age(slots: list[np.ndarray]) -> bool:
+    """Whether an optimizer keeps the age of each parameter, and all are equal."""
+    return len(slots) == 3 and len(slots[2]) > 0 and not (slots[2] != slots[2][0]).any()
 
 
 def _recipe(updating: Updating, rates: np.ndarray, parameters: Parameters) -> Recipe:
     """Return an optimizer as kernels read it."""
     clipped = bool(updating.clip_value or updating.clip_norm)
-    weights = _side(updating, 0, parameters.weight, clipped or bool(updating.l1 or updating.l2))
-    biases = _side(updating, 1, parameters.bias, clipped)
+    changes = clipped or bool(updating.l1 or updating.l2)
+    weights = _side(updating, 0, rates, parameters.weight, changes)
+    biases = _side(updating, 1, rates, parameters.bias, clipped)
     freely = not any(len(side.factor) or len(side.lower) for side in (weights, biases))
     penalised = bool(updating.l1 or updating.l2)
     return Recipe(
@@ -166,18 +172,26 @@ def _recipe(updating: Updating, rates: np.ndarray, parameters: Parameters) -> Re
         decay=updating.constants[3] if updating.rule == "AdamW" else 0.0,
         weights=weights,
         biases=biases,
+        tiny=float(np.finfo(parameters.weight.dtype).tiny),
         plain=updating.rule == "SGD" and freely and not clipped and not penalised,
     )
 
 
-def _side(updating: Updating, k: int, parameters: np.ndarray, changes: bool) -> Side:
+def _side(
+    updating: Updating, k: int, rates: np.ndarray, parameters: np.ndarray, changes: bool
+) -> Side:
     """Return what belongs to the weights (k = 0) or to the biases (1)."""
     nothing = np.empty(0, parameters.dtype)
     slots, limit = updating.slots[k], updating.limits[k]
     one, two, three = [*slots, nothing, nothing, nothing][:3]
     frozen = limit.trainable is not None
     held = frozen or limit.factor is not None or limit.lower is not None
-    same = len(slots) == 3 and not (slots[2] != slots[2][:1]).any()
+    steps = scales = nothing
+    if _shared_age(slots):
+        n = float(slots[2][0]) + 1 + np.arange(len(rates))
+        beta1, beta2 = updating.constants[:2]
+        steps = (rates / (1 - beta1**n)).astype(parameters.dtype)
+        scales = ((1 - beta2**n) ** -0.5).astype(parameters.dtype)
     return Side(
         one=one,
         two=two,
@@ -188,7 +202,8 @@ def _side(updating: Updating, k: int, parameters: np.ndarray, changes: bool) -> 
         upper=nothing if limit.upper is None else limit.upper,
         change=np.empty_like(parameters) if frozen or changes else nothing,
         before=np.empty_like(parameters) if held else nothing,
-        age=float(slots[2][0]) if same and len(slots[2]) else -1.0,
+        steps=steps,
+        scales=scales,
     )
 
 

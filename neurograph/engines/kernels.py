@@ -383,7 +383,7 @@ def backward_steps(p, w, table, run, z, t0, t1, want, lanes, width):
     n, n_stages = at(p, NEURONS), at(p, STAGES)
     for t in range(t1 - 1, t0 - 1, -1):
         if at(p, BLOCKS):
-            for i in range(n * lanes):
+            for i in range(0 if want else at(p, LEAD) * lanes, n * lanes):
                 put(run.eps, i, cast(run.y, 0))
         # First what blocks with a delay send, from later steps; then stage by stage.
         for turn in range(2 * n_stages - 1 if at(p, BLOCKS) else n_stages - 1, -1, -1):
@@ -580,19 +580,21 @@ def transpose(p, run, z, q, plane, lanes):
 
 @njit(**OPTIONS)
 def products(p, w, r0, r1, q, x, run, z, plane, lanes, width):
-    """Fill s[j, lane] = Σ_i w_ji x[off[lane] + i] for rows r0:r1 of a block, two rows at a time."""
+    """Fill s[j, lane] = Σ_i w_ji x[off[lane] + i] for rows r0:r1 of a block, two rows at a time.
+
+    Five samples stay in the first-level cache while all rows go by.
+    """
     lanes, width = literally(lanes), literally(width)
     s, off, valid, size = run.s, run.off, z.valid, get(p, BLOCK_SIZE, q)
     whole = size - size % width
     zero = splat(cast(w, 0), width)
-    for j in range(r0, r1, 2):
-        k = min(j + 1, r1 - 1)
-        e, f = get(p, FIRST, j), get(p, FIRST, k)
-        sj, sk = plane + j * lanes, plane + k * lanes
-        many = valid - valid % 5
-        for lane in range(0, many, 5):
-            o0, o1, o2 = at(off, lane), at(off, lane + 1), at(off, lane + 2)
-            o3, o4 = at(off, lane + 3), at(off, lane + 4)
+    many = valid - valid % 5
+    for lane in range(0, many, 5):
+        o0, o1, o2 = at(off, lane), at(off, lane + 1), at(off, lane + 2)
+        o3, o4 = at(off, lane + 3), at(off, lane + 4)
+        for j in range(r0, r1, 2):
+            k = min(j + 1, r1 - 1)
+            e, f = get(p, FIRST, j), get(p, FIRST, k)
             a0 = a1 = a2 = a3 = a4 = b0 = b1 = b2 = b3 = b4 = zero
             for i in range(0, whole, width):
                 u, v = load(w, e + i, width), load(w, f + i, width)
@@ -611,12 +613,16 @@ def products(p, w, r0, r1, q, x, run, z, plane, lanes, width):
                 c2, g2 = c2 + m * at(x, o2 + i), g2 + n * at(x, o2 + i)
                 c3, g3 = c3 + m * at(x, o3 + i), g3 + n * at(x, o3 + i)
                 c4, g4 = c4 + m * at(x, o4 + i), g4 + n * at(x, o4 + i)
-            put(s, sj + lane, c0), put(s, sj + lane + 1, c1), put(s, sj + lane + 2, c2)
-            put(s, sj + lane + 3, c3), put(s, sj + lane + 4, c4)
-            put(s, sk + lane, g0), put(s, sk + lane + 1, g1), put(s, sk + lane + 2, g2)
-            put(s, sk + lane + 3, g3), put(s, sk + lane + 4, g4)
-        for lane in range(many, valid):
-            o0 = at(off, lane)
+            sj, sk = plane + j * lanes + lane, plane + k * lanes + lane
+            put(s, sj, c0), put(s, sj + 1, c1), put(s, sj + 2, c2)
+            put(s, sj + 3, c3), put(s, sj + 4, c4)
+            put(s, sk, g0), put(s, sk + 1, g1), put(s, sk + 2, g2)
+            put(s, sk + 3, g3), put(s, sk + 4, g4)
+    for lane in range(many, valid):
+        o0 = at(off, lane)
+        for j in range(r0, r1, 2):
+            k = min(j + 1, r1 - 1)
+            e, f = get(p, FIRST, j), get(p, FIRST, k)
             a0 = b0 = zero
             for i in range(0, whole, width):
                 x0 = load(x, o0 + i, width)
@@ -625,36 +631,49 @@ def products(p, w, r0, r1, q, x, run, z, plane, lanes, width):
             for i in range(whole, size):
                 c0 += at(w, e + i) * at(x, o0 + i)
                 g0 += at(w, f + i) * at(x, o0 + i)
-            put(s, sj + lane, c0), put(s, sk + lane, g0)
+            put(s, plane + j * lanes + lane, c0), put(s, plane + k * lanes + lane, g0)
+    for j in range(r0, r1):
         for lane in range(valid, lanes):  # no sample, but still numbers
-            put(s, sj + lane, at(s, sj)), put(s, sk + lane, at(s, sk))
+            put(s, plane + j * lanes + lane, at(s, plane + j * lanes))
 
 
 @njit(**OPTIONS)
 def outer(p, gw, r0, r1, q, x, run, z, plane, more, lanes, width):
-    """Fill (or add to) ∂L/∂w_ji = Σ_l δ[j, lane] x[off[lane] + i] for rows r0:r1 of a block."""
+    """Fill (or add to) ∂L/∂w_ji = Σ_l δ[j, lane] x[off[lane] + i] for rows r0:r1 of a block.
+
+    A strip of x, four vectors of every sample, stays in the first-level cache while all rows,
+    two at a time, go by.
+    """
     lanes, width = literally(lanes), literally(width)
     delta, off, valid, size = run.delta, run.off, z.valid, get(p, BLOCK_SIZE, q)
     quads = size - size % (4 * width)
     whole = size - size % width
     zero = splat(cast(gw, 0), width)
     none = cast(gw, 0)
-    for j in range(r0, r1):
-        e = get(p, FIRST, j)
-        dj = plane + j * lanes
-        for i in range(0, quads, 4 * width):
-            a0 = a1 = a2 = a3 = zero
+    for i in range(0, quads, 4 * width):
+        for j in range(r0, r1, 2):
+            k = min(j + 1, r1 - 1)
+            e, f = get(p, FIRST, j) + i, get(p, FIRST, k) + i
+            dj, dk = plane + j * lanes, plane + k * lanes
+            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zero
             if more:
-                a0, a1 = load(gw, e + i, width), load(gw, e + i + width, width)
-                a2 = load(gw, e + i + 2 * width, width)
-                a3 = load(gw, e + i + 3 * width, width)
+                a0, a1 = load(gw, e, width), load(gw, e + width, width)
+                a2, a3 = load(gw, e + 2 * width, width), load(gw, e + 3 * width, width)
+                b0, b1 = load(gw, f, width), load(gw, f + width, width)
+                b2, b3 = load(gw, f + 2 * width, width), load(gw, f + 3 * width, width)
             for lane in range(valid):
-                d, o = splat(at(delta, dj + lane), width), at(off, lane) + i
-                a0, a1 = mad(d, load(x, o, width), a0), mad(d, load(x, o + width, width), a1)
-                a2 = mad(d, load(x, o + 2 * width, width), a2)
-                a3 = mad(d, load(x, o + 3 * width, width), a3)
-            store(gw, e + i, a0), store(gw, e + i + width, a1)
-            store(gw, e + i + 2 * width, a2), store(gw, e + i + 3 * width, a3)
+                o = at(off, lane) + i
+                c, d = splat(at(delta, dj + lane), width), splat(at(delta, dk + lane), width)
+                x0, x1 = load(x, o, width), load(x, o + width, width)
+                a0, b0, a1, b1 = mad(c, x0, a0), mad(d, x0, b0), mad(c, x1, a1), mad(d, x1, b1)
+                x2, x3 = load(x, o + 2 * width, width), load(x, o + 3 * width, width)
+                a2, b2, a3, b3 = mad(c, x2, a2), mad(d, x2, b2), mad(c, x3, a3), mad(d, x3, b3)
+            store(gw, e, a0), store(gw, e + width, a1)
+            store(gw, e + 2 * width, a2), store(gw, e + 3 * width, a3)
+            store(gw, f, b0), store(gw, f + width, b1)
+            store(gw, f + 2 * width, b2), store(gw, f + 3 * width, b3)
+    for j in range(r0, r1):
+        e, dj = get(p, FIRST, j), plane + j * lanes
         for i in range(quads, whole, width):
             a0 = load(gw, e + i, width) if more else zero
             for lane in range(valid):
@@ -1022,9 +1041,17 @@ def learn(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
     Returns the first batch that did not go well (a number is not finite, a loss has no value),
     with everything as that batch has left it, or q1. values[q] are loss and pairs asked.
     """
-    n = at(p, NEURONS)
+    n, lead = at(p, NEURONS), at(p, LEAD)
     row = n * LANES
-    needed = get(p, OUT_INDPTR, n - at(p, LEAD))
+    needed = get(p, OUT_INDPTR, n - lead)
+    ends = get(p, INDPTR, lead)  # synapses that end at one of the first neurons, all inputs
+    if at(p, MEMORIES):
+        for j in range(lead):
+            ends += get(p, MEMORY, j) != NONE
+    if ends > 0:
+        lead = 0
+    for j in range(lead):
+        put(gb, j, cast(gb, 0))
     for q in range(q0, q1):
         first, last = at(task.begin, q), at(task.begin, q + 1)
         asked = count_asked(p, task, first, last, n_steps)
@@ -1038,12 +1065,13 @@ def learn(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
             if at(p, READS_INPUTS) or LANES == 1:
                 fill_inputs(p, run, task, n_steps, LANES)
             forward(p, w, b, table, run, z, 0, n_steps)
-            for i in range(row, (1 + n_steps) * row):
-                bad += wrong(at(run.s, i))
+            for t in range(1, 1 + n_steps):
+                for i in range(t * row + lead * LANES, (t + 1) * row):
+                    bad += wrong(at(run.s, i))
             for t in range(n_steps):
                 value += measure(p, run, task, z, t, 1 / asked if asked > 0 else 1.0, LANES)
             backward(p, w, table, run, z, 0, n_steps, False)
-            gradient(p, gw, gb, run, z, 0, n, tile > first)
+            gradient(p, gw, gb, run, z, lead, n, tile > first)
         share(p, gw)
         bad += update(p, w, b, gw, gb, recipe, at(recipe.rates, q), q - q0)
         put(values, 2 * q, value), put(values, 2 * q + 1, asked)

@@ -32,7 +32,9 @@ class Side(NamedTuple):
     one, two, three : what the optimizer keeps, in the order of its slots; empty if not used
     trainable : uint8, 0 where frozen; factor, lower, upper : empty where nothing is limited
     change, before : room
-    age : updates that all parameters have seen, or -1 if they differ
+    steps, scales : for each batch rate / (1 - β1^n) and (1 - β2^n)^-1/2, of Adam's correction of n
+        updates; empty if parameters differ in their n. Not found here: LLVM would divide by
+        them at every parameter, for it may sort products and quotients anew
     """
 
     one: Any
@@ -44,13 +46,15 @@ class Side(NamedTuple):
     upper: Any
     change: Any
     before: Any
-    age: float
+    steps: Any
+    scales: Any
 
 
 class Recipe(NamedTuple):
     """An optimizer: its rule, its constants, the rate of each batch; 0: not clipped.
 
     l1, l2, decay : of the weights only
+    tiny : the least normal number; a running mean below it counts as 0 (see `normal`)
     plain : whether it is SGD and nothing else
     """
 
@@ -64,6 +68,7 @@ class Recipe(NamedTuple):
     decay: float
     weights: Side
     biases: Side
+    tiny: float
     plain: bool
 
 
@@ -75,6 +80,16 @@ def wrong(x):
     """
     size = abs(x)
     return size - size if size < math.inf else size
+
+
+@njit(**HELPER)
+def normal(x, tiny):
+    """Return x, or 0 if it is subnormal.
+
+    The running mean of a gradient that stays 0 would end among subnormal numbers, which slowed
+    an update by Adam to a third.
+    """
+    return tiny - tiny if abs(x) < tiny else x
 
 
 @njit(**OPTIONS)
@@ -133,39 +148,37 @@ def move(side, w, d, recipe, decay, rate, done):
     """Let the optimizer change w along d; return 0 if all numbers are finite."""
     k, step, bad, one_ = recipe.constants, cast(w, rate), cast(w, 0), cast(w, 1)
     a, b, c = cast(w, at(k, 0)), cast(w, at(k, 1)), cast(w, at(k, 2))
-    rule, one, two = recipe.rule, side.one, side.two
+    rule, one, two, tiny = recipe.rule, side.one, side.two, cast(w, recipe.tiny)
     if rule == SGD:
         for e in range(len(w)):
             put(w, e, at(w, e) - step * at(d, e))
             bad += wrong(at(w, e))
     elif rule == MOMENTUM:
         for e in range(len(w)):
-            v = a * at(one, e) + at(d, e)
+            v = normal(a * at(one, e) + at(d, e), tiny)
             put(one, e, v), put(w, e, at(w, e) - step * v)
             bad += wrong(at(w, e))
     elif rule == NESTEROV:
         for e in range(len(w)):
-            v = a * at(one, e) + at(d, e)
+            v = normal(a * at(one, e) + at(d, e), tiny)
             put(one, e, v), put(w, e, at(w, e) - step * (at(d, e) + a * v))
             bad += wrong(at(w, e))
     elif rule == RMSPROP:
         for e in range(len(w)):
-            v = a * at(one, e) + (one_ - a) * at(d, e) * at(d, e)
+            v = normal(a * at(one, e) + (one_ - a) * at(d, e) * at(d, e), tiny)
             put(one, e, v), put(w, e, at(w, e) - step * at(d, e) / (math.sqrt(v) + b))
             bad += wrong(at(w, e))
     elif rule == RPROP:
         bad = resilient(side, w, d, a, b, c, cast(w, at(k, 3)), step)
     else:
         keep = one_ - step * cast(w, decay)
-        if side.age < 0:
-            bad = adam_by_age(side, w, d, at(k, 0), at(k, 1), c, keep, rate)
+        if len(side.steps) == 0:
+            bad = adam_by_age(side, w, d, at(k, 0), at(k, 1), c, keep, rate, tiny)
         else:
-            n = side.age + done + 1
-            scale = cast(w, 1 / math.sqrt(1 - at(k, 1) ** n))
-            step = cast(w, rate / (1 - at(k, 0) ** n))
+            step, scale = at(side.steps, done), at(side.scales, done)
             for e in range(len(w)):
-                m = a * at(one, e) + (one_ - a) * at(d, e)
-                v = b * at(two, e) + (one_ - b) * at(d, e) * at(d, e)
+                m = normal(a * at(one, e) + (one_ - a) * at(d, e), tiny)
+                v = normal(b * at(two, e) + (one_ - b) * at(d, e) * at(d, e), tiny)
                 put(one, e, m), put(two, e, v)
                 put(w, e, keep * at(w, e) - step * (m / (math.sqrt(v) * scale + c)))
                 bad += wrong(at(w, e))
@@ -173,14 +186,14 @@ def move(side, w, d, recipe, decay, rate, done):
 
 
 @njit(**OPTIONS)
-def adam_by_age(side, w, d, beta1, beta2, epsilon, keep, rate):
+def adam_by_age(side, w, d, beta1, beta2, epsilon, keep, rate, tiny):
     """As `move`, for Adam, where parameters differ in age."""
     one, two, three, bad, one_ = side.one, side.two, side.three, cast(w, 0), cast(w, 1)
     a, b = cast(w, beta1), cast(w, beta2)
     for e in range(len(w)):
         n = float(at(three, e)) + 1
-        m = a * at(one, e) + (one_ - a) * at(d, e)
-        v = b * at(two, e) + (one_ - b) * at(d, e) * at(d, e)
+        m = normal(a * at(one, e) + (one_ - a) * at(d, e), tiny)
+        v = normal(b * at(two, e) + (one_ - b) * at(d, e) * at(d, e), tiny)
         put(one, e, m), put(two, e, v), put(three, e, cast(w, n))
         size = math.sqrt(v) * cast(w, 1 / math.sqrt(1 - beta2**n)) + epsilon
         put(w, e, keep * at(w, e) - cast(w, rate / (1 - beta1**n)) * (m / size))
