@@ -90,7 +90,7 @@ def mean_loss(graph: NeuronGraph, engine: Engine, lessons: Lessons, loss: Loss) 
 def orders(rng: np.random.Generator, n: int, n_epochs: int, shuffle: bool) -> np.ndarray:
     """Return the samples of some epochs in the order of learning."""
     if not shuffle:
-        return np.tile(np.arange(n), n_epochs)
+        return np.arange(n_epochs * n) % n if n_epochs > 1 else np.arange(n)
     return np.array([rng.permutation(n) for _ in range(n_epochs)], int).ravel()
 
 
@@ -244,7 +244,8 @@ class Learner:
             n = max(1, min(pace // per_epoch, n_epochs - epoch, at_once or n_epochs))
             before = rng.bit_generator.state
             order = orders(rng, n_samples, n, shuffle)
-            begins = np.append((np.arange(n)[:, None] * n_samples + begin).ravel(), len(order))
+            begins = np.full(n * per_epoch + 1, len(order))
+            np.add(np.arange(n)[:, None] * n_samples, begin, out=begins[:-1].reshape(n, per_epoch))
             values = np.zeros((n * per_epoch, 2))
             q = 0
             while q < len(values):

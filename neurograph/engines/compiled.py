@@ -25,7 +25,7 @@ from neurograph.engines.base import (
     State,
     Updating,
 )
-from neurograph.engines.kernels import LOSSES, Run, Span, Task, kernels
+from neurograph.engines.kernels import LOSSES, ROWS, Run, Span, Task, kernels
 from neurograph.engines.natives import address
 from neurograph.engines.pool import run_all
 from neurograph.engines.program import Program, program
@@ -430,7 +430,7 @@ def new_room(made: Program, n: int, lanes: int, dtype: np.dtype) -> dict[str, np
     """Return the arrays that a kernel fills and forgets."""
     return {
         "eps": empty(n * lanes, dtype),
-        "slope": empty(2 * n * lanes, dtype),
+        "slope": empty(2 * max(n if lanes == 1 else 0, ROWS) * lanes, dtype),
         "pack": empty(made.largest_block * lanes, dtype),
         "off": np.empty(lanes, np.int64),
     }

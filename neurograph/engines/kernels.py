@@ -40,6 +40,7 @@ from neurograph.engines.vectors import (
 INLINE = {**OPTIONS, "inline": "always"}  # by numba, before types: a kernel is optimised once
 
 NONE = 2**32 - 1
+ROWS = 64  # whose slopes are found at a time
 
 # What a program begins with: sizes, then where each of its parts begins.
 SIZES = (
@@ -104,7 +105,7 @@ class Run(NamedTuple):
     s : (1+T, K, N, L), y : (H+T, K, N, L), delta : (T, K, N, L)
     d_output, d_state : (T, K, n_out, L), d_input : (T, K, n_in, L)
     eps : (N, L)            what blocks send back within a step
-    slope : (2, N, L)       f'(s), and room
+    slope : f'(s) of some rows, or of all N where L is 1; then room for as many
     out_w : (E,)            weights in the order in which they are read backwards
     pack, off : (L, largest block), (L,)    a block's sources, sample by sample
     x, row : inputs as users gave them, and which sample is in each lane; or empty
@@ -300,39 +301,42 @@ def backward_rows(p, w, table, run, z, t, stage, lo, hi, want, lanes, width):
         j0, j1 = max(lo, get(p, RUN, r)), min(hi, get(p, RUN, r + 1))
         if j0 >= j1 or (code == NONE and not want):
             continue
-        if code != NONE:
-            call(at(table, 2 * code + 1), s, here + step + j0 * lanes, slope, row + j0 * lanes,
-                 slope, j0 * lanes, (j1 - j0) * lanes)  # fmt: skip
-        for j in range(j0, j1):
-            acc = load(run.eps, j * lanes, lanes) if blocks else splat(cast(y, 0), lanes)
-            out = n - 1 - j
-            kind = get(p, OUT_KIND, out)
-            if kind == NONE:
-                acc = add(acc, sent(p, w, y, delta, out, t, z, lanes))
-            elif t + kind < z.steps:
-                q0, q1 = get(p, OUT_INDPTR, out), get(p, OUT_INDPTR, out + 1)
-                plane = here + kind * step
-                acc = gather(p, target, run.out_w, delta, plane, q0, q1, acc, lanes)
-            if gates:
-                acc = add(acc, gated(p, w, s, y, delta, j, t, z, lanes))
-            port = get(p, PORT, j)
-            if code == NONE:
-                store(run.d_input, ((t * z.tiles + z.k) * at(p, N_INPUTS) + port) * lanes, acc)
-                continue
-            o = ((t * z.tiles + z.k) * at(p, N_OUTPUTS) + port) * lanes
-            if port != NONE:
-                acc = add(acc, load(run.d_output, o, lanes))
-            acc = mul(acc, load(slope, j * lanes, lanes))
-            if port != NONE:
-                acc = add(acc, load(run.d_state, o, lanes))
-            if memories and t + 1 < z.steps:
-                e = get(p, MEMORY, j)
-                if e != NONE:
-                    term = mul(splat(at(w, e), lanes), load(delta, here + step + j * lanes, lanes))
-                    if gates and get(p, GATER, e) != NONE:
-                        term = mul(term, gain(p, y, e, t + 1, now + step, z, lanes))
-                    acc = add(acc, term)
-            store(delta, here + j * lanes, acc)
+        for c1 in range(j1, j0, -ROWS):  # few rows, whose slopes stay in the first-level cache
+            c0 = max(c1 - ROWS, j0)
+            if code != NONE:
+                call(at(table, 2 * code + 1), s, here + step + c0 * lanes, slope, ROWS * lanes,
+                     slope, 0, (c1 - c0) * lanes)  # fmt: skip
+            for j in range(c1 - 1, c0 - 1, -1):  # as `out_w` is ordered
+                acc = load(run.eps, j * lanes, lanes) if blocks else splat(cast(y, 0), lanes)
+                out = n - 1 - j
+                kind = get(p, OUT_KIND, out)
+                if kind == NONE:
+                    acc = add(acc, sent(p, w, y, delta, out, t, z, lanes))
+                elif t + kind < z.steps:
+                    q0, q1 = get(p, OUT_INDPTR, out), get(p, OUT_INDPTR, out + 1)
+                    plane = here + kind * step
+                    acc = gather(p, target, run.out_w, delta, plane, q0, q1, acc, lanes)
+                if gates:
+                    acc = add(acc, gated(p, w, s, y, delta, j, t, z, lanes))
+                port = get(p, PORT, j)
+                if code == NONE:
+                    store(run.d_input, ((t * z.tiles + z.k) * at(p, N_INPUTS) + port) * lanes, acc)
+                    continue
+                o = ((t * z.tiles + z.k) * at(p, N_OUTPUTS) + port) * lanes
+                if port != NONE:
+                    acc = add(acc, load(run.d_output, o, lanes))
+                acc = mul(acc, load(slope, (j - c0) * lanes, lanes))
+                if port != NONE:
+                    acc = add(acc, load(run.d_state, o, lanes))
+                if memories and t + 1 < z.steps:
+                    e = get(p, MEMORY, j)
+                    if e != NONE:
+                        d = load(delta, here + step + j * lanes, lanes)
+                        term = mul(splat(at(w, e), lanes), d)
+                        if gates and get(p, GATER, e) != NONE:
+                            term = mul(term, gain(p, y, e, t + 1, now + step, z, lanes))
+                        acc = add(acc, term)
+                store(delta, here + j * lanes, acc)
 
 
 @njit(**OPTIONS)
