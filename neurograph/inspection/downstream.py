@@ -6,7 +6,7 @@ everybody else is as in the run of the whole network, the *base*.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -103,23 +103,30 @@ class Map:
                 behind[m].add(j)
         self.heard = _reached(behind, plan.outputs.tolist())
 
-    def of(self, j: int) -> tuple[Visit, ...]:
-        """Return whom a change at neuron j reaches, j included, in an order of visits.
+    def bundles(self) -> Iterator[tuple[tuple[Visit, ...], list[int]]]:
+        """Yield who is visited where one of some neurons changes, and those neurons.
 
-        Nobody if no output hears of it.
+        Neurons on cycles that reach the same are one bundle, any other is one by itself, and
+        those of which no output hears are in none.
         """
-        if j not in self.heard:
-            return ()
-        reach = frozenset(_reached(self.ahead, self.ahead[j]) & self.heard)
-        if j in reach:  # it acts on itself
-            return tuple(self.singly(visit, reach) if visit.neuron == j else visit
-                         for visit in self.among(reach, 0))  # fmt: skip
+        cycles: dict[frozenset[int], list[int]] = {}
+        for j in sorted(self.heard):
+            reach = frozenset(_reached(self.ahead, self.ahead[j]) & self.heard)
+            if j in reach:
+                cycles.setdefault(reach, []).append(j)
+            else:
+                yield self.beyond(j, reach), [j]
+        for reach, several in cycles.items():
+            yield self.among(reach, 0), several
+
+    def beyond(self, j: int, reach: frozenset[int]) -> tuple[Visit, ...]:
+        """Return the visits of a neuron, in row 0, and of those that it reaches."""
         arcs: dict[int, list[Arc]] = {}
         for m, arc in self.out[j]:
             arcs.setdefault(m, []).append(arc)
         others = self.among(reach, 1)
         first = Visit(j, (), (), False, bool(arcs))
-        return first, *(self.more(visit, arcs.get(visit.neuron, ()), j) for visit in others)
+        return first, *(self.more(visit, arcs.get(visit.neuron, ())) for visit in others)
 
     def among(self, reach: frozenset[int], first: int) -> tuple[Visit, ...]:
         """Return the visits of neurons that many others reach; their rows begin at `first`."""
@@ -136,13 +143,8 @@ class Map:
         state = any(arc.source == NONE and m == i for m, arc in read)
         return state, any(arc.source != NONE or arc.gater == i for _, arc in read)
 
-    def singly(self, visit: Visit, reach: frozenset[int]) -> Visit:
-        """Return a visit with all synapses looked at singly."""
-        arcs = [arc for arc in self.into[visit.neuron] if self.passes(arc, visit.neuron, reach)]
-        return visit._replace(groups=(), arcs=tuple(arcs))
-
-    def more(self, visit: Visit, arcs: Iterable[Arc], j: int) -> Visit:
-        """Return a visit with synapses that neuron j, in row 0, reads or gates."""
+    def more(self, visit: Visit, arcs: Iterable[Arc]) -> Visit:
+        """Return a visit with synapses that the neuron in row 0 feeds or gates."""
         groups, others = list(visit.groups), list(visit.arcs)
         for arc in arcs:
             if arc.gater == NONE:

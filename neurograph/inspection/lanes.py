@@ -19,6 +19,7 @@ __all__ = ["Removal", "Tangent"]
 
 Fill = Callable[[np.ndarray, np.ndarray], None]
 Own = Callable[[int], np.ndarray]
+ALL = slice(None)
 
 
 class Lanes:
@@ -28,13 +29,13 @@ class Lanes:
     ----------
     base : Base
     visits : tuple of Visit
-        Who is downstream of neuron `target`.
-    target : int
-        The neuron where lesions act.
-    lesion, sample : (L,) int arrays
-        Which lesion and which sample each lane is of.
-    cut : mapping
-        The lesion of each synapse that is removed.
+        Who is downstream of the neurons where lesions act.
+    sample : (L,) int array
+        Which sample each lane is of.
+    at : mapping of int to slice
+        Neurons where lesions act, and in which lanes.
+    cuts : mapping of int to list of (Arc, slice)
+        Synapses into each of them that are lesioned, and in which lanes.
 
     Attributes
     ----------
@@ -53,13 +54,12 @@ class Lanes:
         self,
         base: Base,
         visits: tuple[Visit, ...],
-        target: int,
-        lesion: np.ndarray,
         sample: np.ndarray,
-        cut: Mapping[int, int],
+        at: Mapping[int, slice],
+        cuts: Mapping[int, list[tuple[Arc, slice]]],
     ):
-        self.base, self.visits, self.target, self.cut = base, visits, target, cut
-        self.lesion, self.sample = lesion, sample
+        self.base, self.visits, self.sample = base, visits, sample
+        self.at, self.cuts = at, cuts
         self.place = {visit.neuron: row for row, visit in enumerate(visits)}
         self.output = {m: r for r, m in enumerate(base.plan.outputs.tolist())}
         slots = min(base.h, base.steps - 1) + 1
@@ -67,9 +67,9 @@ class Lanes:
         self.live: list[set[int]] = [set() for _ in range(slots)]
         self.states: list[dict[int, Any]] = [{}, {}]
 
-    def here(self, values: np.ndarray) -> np.ndarray:
-        """Return values (B,), or (n, B), of each lane's sample."""
-        return values.take(self.sample, axis=-1)
+    def here(self, values: np.ndarray, lanes: slice = ALL) -> np.ndarray:
+        """Return values (B,), or (n, B), of the sample of each lane, or of some lanes."""
+        return values.take(self.sample[lanes], axis=-1)
 
     def begin(self, t: int) -> None:
         """Make room for what changes at step t."""
@@ -90,14 +90,23 @@ class Lanes:
         row, slot = self.place.get(j, -1), (t - back) % len(self.live)
         return self.past[slot, :, row] if back <= t and row in self.live[slot] else None
 
-    def changes(self, arc: Arc, m: int, t: int) -> tuple:
-        """Return how that differs which a synapse into neuron m reads, and its gain."""
+    def changes(
+        self, arc: Arc, m: int, t: int, lanes: slice = ALL
+    ) -> tuple[np.ndarray | None, np.ndarray | None] | None:
+        """Return how that differs which a synapse into neuron m reads, and its gain.
+
+        Each is (orders, L) or None; None for both where nothing does.
+        """
         if arc.source == NONE:
             read = self.states[(t - 1) % 2].get(m) if t else None
         else:
             read = self.before(t, arc.delay, arc.source)
         gain = None if arc.gater == NONE else self.before(t, arc.late, arc.gater)
-        return read, gain
+        if read is None and gain is None:
+            return None
+        return (read if read is None else read[:, lanes]), (
+            gain if gain is None else gain[:, lanes]
+        )
 
     def sums(self, visit: Visit, t: int) -> np.ndarray | None:
         """Return (orders, L) what changes arrive by plain synapses, or None."""
@@ -136,29 +145,34 @@ class Removal(Lanes):
         base, more = self.base, np.zeros(len(self.sample))
         with np.errstate(all="ignore"):
             for t in range(base.steps):
-                found = self.step(t, fill, own)
+                found = self.step(t, fill, None if own is None else own(t))
                 if found and not np.isnan(base.targets[t]).all():
                     more += self.cost(t, found) - self.here(base.cost[t])
         return more * self.here(base.weight)
 
-    def step(self, t: int, fill: Mapping[int, Fill], own: Own | None) -> dict:
+    def step(self, t: int, fill: Mapping[int, Fill], own: np.ndarray | None) -> dict:
         """Visit the neurons downstream; return state and output of the outputs among them."""
         base, found = self.base, {}
         self.begin(t)
         for row, visit in enumerate(self.visits):
-            m = visit.neuron
-            if m == self.target and own is None:
+            m, lanes = visit.neuron, self.at.get(visit.neuron)
+            if own is None and lanes == slice(0, len(self.sample)):
                 self.keep(t, row, -self.here(base.y[base.h + t, m]))
                 continue
             change = self.change(visit, t)
-            if m == self.target and own is not None:
-                change = -own(t) if change is None else change - own(t)
+            if lanes is not None:
+                if change is None:
+                    change = np.zeros(len(self.sample))
+                if own is not None:
+                    change[lanes] -= own[lanes]
             if change is None:
                 continue
             s = self.here(base.s[1 + t, m])
             s += change
             y = np.empty_like(s)
             fill[m](s, y)
+            if lanes is not None and own is None:
+                y[lanes] = 0
             if m in self.output:
                 found[m] = s, y
             if visit.passes:
@@ -169,28 +183,34 @@ class Removal(Lanes):
 
     def change(self, visit: Visit, t: int) -> np.ndarray | None:
         """Return by how much a state differs by what arrives downstream, (L,); None: not at all."""
-        sums = self.sums(visit, t)
+        sums, m, weight = self.sums(visit, t), visit.neuron, self.base.parameters.weight
         total = None if sums is None else sums[0]
         for arc in visit.arcs:
-            read, gain = self.changes(arc, visit.neuron, t)
-            if read is None and gain is None:
-                continue
-            change = self.product(arc, visit.neuron, t, read, gain)
-            change = change * self.base.parameters.weight[arc.e]
-            if visit.neuron == self.target and arc.e in self.cut:
-                change[self.lesion == self.cut[arc.e]] = 0
-            total = change if total is None else total + change
+            changes = self.changes(arc, m, t)
+            if changes is not None:
+                more = weight[arc.e] * self.product(arc, m, t, *changes)
+                total = more if total is None else total + more
+        for arc, lanes in self.cuts.get(m, ()):
+            changes = self.changes(arc, m, t, lanes)
+            if total is not None and changes is not None:  # what is removed passes nothing on
+                total[lanes] -= weight[arc.e] * self.product(arc, m, t, *changes, lanes)
         return total
 
     def product(
-        self, arc: Arc, m: int, t: int, read: np.ndarray | None, gain: np.ndarray | None
+        self,
+        arc: Arc,
+        m: int,
+        t: int,
+        read: np.ndarray | None,
+        gain: np.ndarray | None,
+        lanes: slice = ALL,
     ) -> Any:
         """Return by how much γ y of a synapse differs from the base."""
         usual, change = self.base.gain(arc, t), 0.0
         if read is not None:
-            change = read[0] if usual is None else read[0] * self.here(usual)
+            change = read[0] if usual is None else read[0] * self.here(usual, lanes)
         if gain is not None:
-            whole = self.here(self.base.read(arc, m, t))
+            whole = self.here(self.base.read(arc, m, t), lanes)
             change = change + gain[0] * (whole if read is None else whole + read[0])
         return change
 
@@ -223,60 +243,66 @@ class Tangent(Lanes):
         first, second = np.zeros((2, len(self.sample)))
         with np.errstate(all="ignore"):
             for t in range(self.base.steps):
-                found = self.step(t, own)
+                found = self.step(t, None if own is None else own(t))
                 if found:
                     self.collect(t, found, first, second)
         return first, second
 
-    def step(self, t: int, own: Own | None) -> dict:
+    def step(self, t: int, own: np.ndarray | None) -> dict:
         """Visit the neurons downstream; return the derivatives of the outputs among them."""
         base, found = self.base, {}
         self.begin(t)
         for row, visit in enumerate(self.visits):
-            m = visit.neuron
-            s = self.state(visit, t, own)
-            if s is None and m != self.target:
+            m, lanes = visit.neuron, self.at.get(visit.neuron)
+            s = self.state(visit, t)
+            if lanes is not None:
+                s = np.zeros((2, len(self.sample))) if s is None else s
+                if own is not None:
+                    s[0, lanes] += own[lanes]
+            if s is None:
                 continue
-            y = np.zeros((2, len(self.sample)))
-            if s is not None:
-                slope = self.here(base.slope[t, m])
-                y[0] = slope * s[0]
-                y[1] = slope * s[1] + self.here(base.bend[t, m]) * s[0] * s[0]
-            if m == self.target and own is None:  # y = a f(s), where a is 1
-                y[1] += 2 * y[0]
-                y[0] += self.here(base.y[base.h + t, m])
+            slope = self.here(base.slope[t, m])
+            y = slope * s
+            y[1] += self.here(base.bend[t, m]) * s[0] * s[0]
+            if lanes is not None and own is None:  # y = a f(s), where a is 1
+                y[1, lanes] += 2 * y[0, lanes]
+                y[0, lanes] += self.here(base.y[base.h + t, m], lanes)
             self.keep(t, row, y)
-            if s is not None and visit.remembers:
+            if visit.remembers:
                 self.states[t % 2][m] = s
             if m in self.output:
                 found[m] = s, y
         return found
 
-    def state(self, visit: Visit, t: int, own: Own | None) -> np.ndarray | None:
-        """Return the derivatives of the state of a neuron, (2, L); None where nothing varies it."""
-        total, m = self.sums(visit, t), visit.neuron
-        if m == self.target and own is not None:
-            total = np.array([own(t), np.zeros(len(self.sample))])
+    def state(self, visit: Visit, t: int) -> np.ndarray | None:
+        """Return the derivatives of a state by what arrives downstream, (2, L); None: all 0."""
+        total, m, weight = self.sums(visit, t), visit.neuron, self.base.parameters.weight
         for arc in visit.arcs:
-            read, gain = self.changes(arc, m, t)
-            if read is None and gain is None:
-                continue
-            d = self.product(arc, m, t, read, gain)
-            more = self.base.parameters.weight[arc.e] * d
-            if m == self.target and arc.e in self.cut:
-                more[1] += np.where(self.lesion == self.cut[arc.e], 2 * d[0], 0)
-            total = more if total is None else total + more
+            changes = self.changes(arc, m, t)
+            if changes is not None:
+                more = weight[arc.e] * self.product(arc, m, t, *changes)
+                total = more if total is None else total + more
+        for arc, lanes in self.cuts.get(m, ()):
+            changes = self.changes(arc, m, t, lanes)
+            if total is not None and changes is not None:  # w' is 1, so (w γ y)'' has 2 (γ y)'
+                total[1, lanes] += 2 * self.product(arc, m, t, *changes, lanes)[0]
         return total
 
     def product(
-        self, arc: Arc, m: int, t: int, read: np.ndarray | None, gain: np.ndarray | None
+        self,
+        arc: Arc,
+        m: int,
+        t: int,
+        read: np.ndarray | None,
+        gain: np.ndarray | None,
+        lanes: slice = ALL,
     ) -> np.ndarray:
         """Return the derivatives of γ y of a synapse, (2, L)."""
-        usual, found = self.base.gain(arc, t), np.zeros((2, len(self.sample)))
+        usual, found = self.base.gain(arc, t), np.zeros((2, len(self.sample[lanes])))
         if read is not None:
-            found += read if usual is None else read * self.here(usual)
+            found += read if usual is None else read * self.here(usual, lanes)
         if gain is not None:
-            found += gain * self.here(self.base.read(arc, m, t))
+            found += gain * self.here(self.base.read(arc, m, t), lanes)
             if read is not None:
                 found[1] += 2 * gain[0] * read[0]
         return found

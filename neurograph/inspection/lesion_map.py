@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -128,48 +129,49 @@ class _Job:
         out of each other's hands.
         """
         outputs = set(self.plan.outputs.tolist())
-        for j in range(self.plan.n_neurons):
-            visits = self.map.of(j)
-            if not visits:
-                continue  # no output hears of it
-            at_once = min(LANES, ROOM // (len(visits) * (base.h + 1))) // base.samples
-            arcs = self.map.into[j]
-            for first in range(0, len(arcs), max(1, at_once)):
-                some = arcs[first : first + max(1, at_once)]
-                yield partial(self.without_synapses, base, visits, j, some)
+        for visits, neurons in self.map.bundles():
+            room = min(LANES, ROOM // (len(visits) * (base.h + 1)))
+            at_once = max(1, room // base.samples)
+            arcs = [(m, arc) for m in neurons for arc in self.map.into[m]]
+            silent = [m for m in neurons if m not in outputs]
+            for first in range(0, len(arcs), at_once):
+                some = arcs[first : first + at_once]
+                yield partial(self.without_synapses, base, visits, some)
+            for first in range(0, len(silent), at_once):
+                yield partial(self.without_neurons, base, visits, silent[first : first + at_once])
             if base.steps == 1 and arcs:
-                yield partial(self.curvatures_in_one_step, base, visits, j)
-            if j not in outputs:
-                yield partial(self.without_neuron, base, visits, j)
+                yield partial(self.curvatures_in_one_step, base, visits, neurons[0])
 
     def without_synapses(
-        self, base: Base, visits: tuple[Visit, ...], j: int, arcs: list[Arc]
+        self, base: Base, visits: tuple[Visit, ...], arcs: list[tuple[int, Arc]]
     ) -> list[tuple]:
-        """Return what lesions of some synapses into neuron j do: sums over samples."""
+        """Return what lesions of some synapses do, each given with its target: sums of samples."""
         moved = np.zeros((len(arcs), base.samples), bool)  # else nothing comes from there
         for t in range(base.steps):
-            moved |= _inputs(base, arcs, j, t) != 0
-        lesion, sample = np.nonzero(moved)
+            moved |= _inputs(base, arcs, t) != 0
+        lesion, sample, of, at = _lanes(moved, [m for m, _ in arcs])
         if not len(lesion):
             return []
-        where = np.array([arc.e for arc in arcs])
-        cut = {arc.e: k for k, arc in enumerate(arcs)}
-        lanes = base, visits, j, lesion, sample, cut
-        weight = self.parameters.weight[where]
+        reached = {visit.neuron for visit in visits}
+        cuts: dict[int, list[tuple[Arc, slice]]] = {}
+        for (m, arc), lanes in zip(arcs, of, strict=True):
+            if lanes.stop > lanes.start and self.map.passes(arc, m, reached):
+                cuts.setdefault(m, []).append((arc, lanes))
+        where = np.array([arc.e for _, arc in arcs])
+        weight = self.parameters.weight[where][lesion]
 
         def own(t: int) -> np.ndarray:
-            return _inputs(base, arcs, j, t)[lesion, sample]
-
-        def given(t: int) -> np.ndarray:
-            return weight[lesion] * own(t)
+            return _inputs(base, arcs, t)[lesion, sample]
 
         def summed(values: np.ndarray) -> np.ndarray:
             return np.bincount(lesion, values, len(arcs))
 
-        fill = self.functions(base, visits)
-        found = [(self.exact, where, summed(Removal(*lanes).run(fill, given)))]
+        removal = Removal(base, visits, sample, at, cuts)
+        change = removal.run(self.functions(base, visits), lambda t: weight * own(t))
+        found = [(self.exact, where, summed(change))]
         if base.steps > 1:
-            found.append((self.bend, where, summed(Tangent(*lanes).run(own)[1])))
+            second = Tangent(base, visits, sample, at, cuts).run(own)[1]
+            found.append((self.bend, where, summed(second)))
         return found
 
     def curvatures_in_one_step(self, base: Base, visits: tuple[Visit, ...], j: int) -> list[tuple]:
@@ -177,22 +179,24 @@ class _Job:
         acts only once.
         """
         arcs = self.map.into[j]
-        every = np.arange(base.samples)
-        lanes = Tangent(base, visits, j, np.zeros_like(every), every, {})
+        every = slice(0, base.samples)
+        lanes = Tangent(base, visits, np.arange(base.samples), {j: every}, {})
         _, by_state = lanes.run(lambda t: np.ones(base.samples))
         found = [(base.input(arc, j, 0) ** 2 * by_state).sum() for arc in arcs]
         return [(self.bend, np.array([arc.e for arc in arcs]), np.array(found))]
 
-    def without_neuron(self, base: Base, visits: tuple[Visit, ...], j: int) -> list[tuple]:
-        """Return what a lesion of neuron j does, and how the loss depends on its strength."""
-        sample = np.flatnonzero((base.y[base.h :, j] != 0).any(0))
-        if not len(sample):
+    def without_neurons(
+        self, base: Base, visits: tuple[Visit, ...], neurons: list[int]
+    ) -> list[tuple]:
+        """Return what lesions of neurons do, and how the loss depends on their strength."""
+        moved = (base.y[base.h :, neurons] != 0).any(0)
+        lesion, sample, _, at = _lanes(moved, neurons)
+        if not len(lesion):
             return []
-        lesion, cut = np.zeros_like(sample), dict[int, int]()
-        removal = Removal(base, visits, j, lesion, sample, cut)
-        tangent = Tangent(base, visits, j, lesion, sample, cut)
-        found = removal.run(self.functions(base, visits), None), *tangent.run(None)
-        return [(self.neuron, (slice(None), j), np.array([one.sum() for one in found]))]
+        change = Removal(base, visits, sample, at, {}).run(self.functions(base, visits), None)
+        slopes = Tangent(base, visits, sample, at, {}).run(None)
+        sums = [np.bincount(lesion, values, len(neurons)) for values in (change, *slopes)]
+        return [(self.neuron, (slice(None), neurons), np.array(sums))]
 
     def functions(self, base: Base, visits: tuple[Visit, ...]) -> dict[int, Callable]:
         """Return the function of each neuron that is visited."""
@@ -237,6 +241,22 @@ def _columns(
     }
 
 
-def _inputs(base: Base, arcs: list[Arc], j: int, t: int) -> np.ndarray:
-    """Return what the weights of synapses into neuron j multiply at step t, (n, B)."""
-    return np.array([base.input(arc, j, t) for arc in arcs])
+def _inputs(base: Base, arcs: list[tuple[int, Arc]], t: int) -> np.ndarray:
+    """Return what the weights of synapses multiply at step t, (n, B)."""
+    return np.array([base.input(arc, m, t) for m, arc in arcs])
+
+
+def _lanes(moved: np.ndarray, at: list[int]) -> tuple:
+    """Return the lanes of some lesions: where moved, (n, B), for only there anything changes.
+
+    lesion, sample : (L,) arrays
+    of : list of the n slices of each lesion
+    at : slices of those at each neuron, which stand side by side
+    """
+    lesion, sample = np.nonzero(moved)
+    edges = np.searchsorted(lesion, np.arange(len(at) + 1)).tolist()
+    of = [slice(first, last) for first, last in pairwise(edges)]
+    where: dict[int, slice] = {}
+    for m, lanes in zip(at, of, strict=True):
+        where[m] = slice(where[m].start if m in where else lanes.start, lanes.stop)
+    return lesion, sample, of, where
