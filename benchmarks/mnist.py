@@ -75,8 +75,7 @@ def mnist(options: Options) -> Iterator[Case]:
     """One epoch of 50,000 samples."""
     n = 20 if options.quick else 50_000
     for dtype in ("float64",) if options.quick else ("float32", "float64"):
-        digits = _load(options.mnist, dtype) if options.mnist else _generated(n, dtype)
-        given = digits.first(n), dtype, options
+        given = digits(options, n, dtype), dtype, options
         entries = [
             Entry("neurograph", partial(_contender, Ours, *given)),
             Entry("neurograph by synapse", partial(_contender, BySynapse, *given)),
@@ -87,6 +86,12 @@ def mnist(options: Options) -> Iterator[Case]:
         ]
         tolerance = 1e-3 if dtype == "float32" else 1e-9
         yield Case(dtype, entries, per="epoch", tolerance=tolerance)
+
+
+def digits(options: Options, n: int, dtype: str) -> Digits:
+    """Return n samples: those that were given, or generated ones."""
+    found = _load(options.mnist, dtype) if options.mnist else _generated(n, dtype)
+    return found.first(n)
 
 
 def _load(path: Path, dtype: str) -> Digits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from benchmarks.lesions import lesion_map
 from benchmarks.measure import Case
 from benchmarks.mnist import mnist
 from benchmarks.options import Options
@@ -23,6 +24,7 @@ ROWS: dict[str, Callable[[Options], Iterator[Case]]] = {
     "deep-dag": deep_dag,
     "recurrent-step": recurrent_step,
     "recurrent-10": recurrent_ten,
+    "lesion-map": lesion_map,
     "plan": plan,
     "memory": memory,
     "start": start,

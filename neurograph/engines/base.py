@@ -446,15 +446,21 @@ def record(
             f"not enough memory to keep {shape[0]} steps (delays included) of {shape[1]} neurons"
             f" for {shape[2]} samples"
         ) from None
-    if not (s.finite() and y.finite()):
-        ends, output = s[1:].of(), y[plan.history :].of()
-        t, j, b = np.argwhere(~(np.isfinite(ends) & np.isfinite(output)))[0]
-        raise NonFiniteError(
-            f"neuron {plan.name(j)!r} has state {ends[t, j, b]} and output {output[t, j, b]}"
-            f" at step {t} of sample {b};"
-            " weights or inputs are too large, or a loop amplifies"
-        )
+    require_finite(plan, s, y)
     return Recording(plan, s, y, start, batch.shape)
+
+
+def require_finite(plan: Plan, s: Signals, y: Signals) -> None:
+    """Raise unless all that a forward pass returned is finite; name the first that is not."""
+    if s.finite() and y.finite():
+        return
+    ends, output = s[1:].of(), y[plan.history :].of()
+    t, j, b = np.argwhere(~(np.isfinite(ends) & np.isfinite(output)))[0]
+    raise NonFiniteError(
+        f"neuron {plan.name(j)!r} has state {ends[t, j, b]} and output {output[t, j, b]}"
+        f" at step {t} of sample {b};"
+        " weights or inputs are too large, or a loop amplifies"
+    )
 
 
 def show(graph: NeuronGraph, recording: Recording) -> None:

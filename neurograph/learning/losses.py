@@ -21,6 +21,7 @@ from neurograph.functions import (
     elementwise,
     registered_name,
     require_derivative,
+    slope_of,
     softplus,
 )
 
@@ -59,6 +60,8 @@ class Loss:
         The domain in words.
     builtin : bool
         Whether the library brought it.
+    second : callable or None
+        ∂²ℓ/∂y², elementwise, 0 at a kink; None: found by differences of the derivative.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Loss:
     domain: Callable = np.isfinite
     targets: str = "finite numbers"
     builtin: bool = False
+    second: Callable | None = None
 
     def prepare(self, target: object, shape: tuple[int, ...], n_out: int) -> np.ndarray:
         """Return targets of the given leading shape as (B, T, n_out), checked."""
@@ -91,7 +95,39 @@ class Loss:
 
     def terms(self, out: Outputs, t: np.ndarray) -> Terms:
         """Return the value and the derivatives for targets without NaN."""
-        return Terms(self.value(out.y, t), self.derivative(out.y, t), np.zeros_like(out.y))
+        return Terms(self.values(out, t), self.derivative(out.y, t), np.zeros_like(out.y))
+
+    def values(self, out: Outputs, t: np.ndarray) -> np.ndarray:
+        """Return the value alone, (B, T, n_out), for targets without NaN.
+
+        Where a loss is not defined it is not a finite number.
+        """
+        return self.value(out.y, t)
+
+    def bend(self, out: Outputs, t: np.ndarray, y: np.ndarray, s: np.ndarray) -> np.ndarray:
+        """Return vᵀ ℓ'' v for a direction v in which outputs and states move by y and s.
+
+        (B, T, n_out) as all arrays here, to be summed over the outputs; targets without NaN.
+        """
+        found = self.second or (lambda at, t: slope_of(lambda a: self.derivative(a, t), at))
+        return found(out.y, t) * y * y
+
+    def total(self, out: Outputs, t: np.ndarray) -> np.ndarray:
+        """Return the loss of every sample and step, (B, T); NaN in a target: not asked."""
+        return self._summed(self.values, out, t)
+
+    def curvature(self, out: Outputs, t: np.ndarray, y: np.ndarray, s: np.ndarray) -> np.ndarray:
+        """Return vᵀ ℓ'' v of every sample and step, (B, T), see `bend`."""
+        asked = ~np.isnan(t)  # who is not asked does not move
+        y, s = np.where(asked, y, 0), np.where(asked, s, 0)
+        return self._summed(lambda out, t: self.bend(out, t, y, s), out, t)
+
+    def _summed(self, terms: Callable, out: Outputs, t: np.ndarray) -> np.ndarray:
+        asked = ~np.isnan(t)
+        if asked.all():
+            return terms(out, t).sum(-1)
+        out = out._replace(y=np.where(asked, out.y, 0.5))
+        return np.where(asked, terms(out, np.where(asked, t, 0)), 0).sum(-1)
 
     def measure(self, out: Outputs, t: np.ndarray) -> tuple[Terms, np.ndarray]:
         """Return the terms of every sample and step, and whether it was asked anything."""
@@ -111,12 +147,15 @@ class _MeanLoss(Loss):
         n = np.maximum(1, (~np.isnan(t)).sum(-1))
         return Terms(terms.value / n, terms.d_output / n[..., None], terms.d_state), asked
 
+    def _summed(self, terms: Callable, out: Outputs, t: np.ndarray) -> np.ndarray:
+        return super()._summed(terms, out, t) / np.maximum(1, (~np.isnan(t)).sum(-1))
+
 
 class _BinaryCrossEntropy(Loss):
     """From the state where an output is logistic, so that nothing saturates."""
 
     def terms(self, out: Outputs, t: np.ndarray) -> Terms:
-        stable = np.array([f.name == "logistic" for f in out.activations])
+        stable = self.stable(out)
         open_ = (out.y > 0) & (out.y < 1)
         if not (open_ | stable).all():
             b, step, j = np.argwhere(~(open_ | stable))[0]
@@ -126,9 +165,25 @@ class _BinaryCrossEntropy(Loss):
                 f" Make it logistic: net.nodes[{out.names[j]!r}].activation = 'logistic'"
             )
         y = np.where(stable, 0.5, out.y)
-        value = np.where(stable, softplus(out.s) - t * out.s, self.value(y, t))
         d_output = np.where(stable, 0, self.derivative(y, t))
-        return Terms(value, d_output, np.where(stable, out.y - t, 0))
+        return Terms(self.values(out, t), d_output, np.where(stable, out.y - t, 0))
+
+    def values(self, out: Outputs, t: np.ndarray) -> np.ndarray:
+        stable = self.stable(out)
+        if stable.all():
+            return softplus(out.s) - t * out.s
+        y = np.where(stable, 0.5, out.y)
+        return np.where(stable, softplus(out.s) - t * out.s, self.value(y, t))
+
+    def bend(self, out: Outputs, t: np.ndarray, y: np.ndarray, s: np.ndarray) -> np.ndarray:
+        stable = self.stable(out)
+        by_output = super().bend(out._replace(y=np.where(stable, 0.5, out.y)), t, y, s)
+        return np.where(stable, out.y * (1 - out.y) * s * s, by_output)
+
+    @staticmethod
+    def stable(out: Outputs) -> np.ndarray:
+        """Return of which outputs the loss is found from the state."""
+        return np.array([f.name == "logistic" for f in out.activations])
 
 
 class _Matching(Loss):
@@ -143,12 +198,18 @@ class _Matching(Loss):
     )
 
     def terms(self, out: Outputs, t: np.ndarray) -> Terms:
+        return Terms(self.values(out, t), np.zeros_like(out.y), out.y - t)
+
+    def values(self, out: Outputs, t: np.ndarray) -> np.ndarray:
         value = np.empty_like(out.s)
         for j, f in enumerate(out.activations):
             s = out.s[..., j]
             offset = self.rest.get(f.name, np.zeros_like)(t[..., j])
             value[..., j] = f.antiderivative(s) - t[..., j] * s + offset
-        return Terms(value, np.zeros_like(out.y), out.y - t)
+        return value
+
+    def bend(self, out: Outputs, t: np.ndarray, y: np.ndarray, s: np.ndarray) -> np.ndarray:
+        return y * s  # for ∂ℓ/∂s = y - t
 
 
 class _CategoricalCrossEntropy(Loss):
@@ -183,10 +244,17 @@ class _CategoricalCrossEntropy(Loss):
         return t.reshape((*shape, *(1,) * (2 - len(shape)), n_out))
 
     def terms(self, out: Outputs, t: np.ndarray) -> Terms:
-        p = softmax(out.y)
+        d_output = softmax(out.y) * t.sum(-1, keepdims=True) - t
+        return Terms(self.values(out, t), d_output, np.zeros_like(out.y))
+
+    def values(self, out: Outputs, t: np.ndarray) -> np.ndarray:
         top = out.y.max(-1, keepdims=True)
         log_p = out.y - top - np.log(np.exp(out.y - top).sum(-1, keepdims=True))
-        return Terms(-t * log_p, p * t.sum(-1, keepdims=True) - t, np.zeros_like(out.y))
+        return -t * log_p
+
+    def bend(self, out: Outputs, t: np.ndarray, y: np.ndarray, s: np.ndarray) -> np.ndarray:
+        p = softmax(out.y)
+        return t.sum(-1, keepdims=True) * p * y * (y - (p * y).sum(-1, keepdims=True))
 
 
 def softmax(y: np.ndarray) -> np.ndarray:
@@ -208,15 +276,35 @@ def _cross_entropy(y: np.ndarray, t: np.ndarray) -> np.ndarray:
     return -t * np.log(y) - (1 - t) * np.log1p(-y)
 
 
+def _cross_entropy_bend(y: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return t / y**2 + (1 - t) / (1 - y) ** 2
+
+
 def _hinge_slope(y: np.ndarray, t: np.ndarray) -> np.ndarray:
     return np.where(t * y < 1, -t, 0)
+
+
+def _constant(value: float) -> Callable:
+    return lambda y, t: np.full_like(y, value)
 
 
 _registry = {
     made.name: made
     for made in (
-        Loss("squared_error", lambda y, t: (y - t) ** 2 / 2, lambda y, t: y - t, builtin=True),
-        _MeanLoss("mse", lambda y, t: (y - t) ** 2, lambda y, t: 2 * (y - t), builtin=True),
+        Loss(
+            "squared_error",
+            lambda y, t: (y - t) ** 2 / 2,
+            lambda y, t: y - t,
+            builtin=True,
+            second=_constant(1),
+        ),
+        _MeanLoss(
+            "mse",
+            lambda y, t: (y - t) ** 2,
+            lambda y, t: 2 * (y - t),
+            builtin=True,
+            second=_constant(2),
+        ),
         _BinaryCrossEntropy(
             "binary_cross_entropy",
             _cross_entropy,
@@ -224,6 +312,7 @@ _registry = {
             lambda t: (t >= 0) & (t <= 1),
             "in [0, 1]",
             builtin=True,
+            second=_cross_entropy_bend,
         ),
         _CategoricalCrossEntropy(
             "categorical_cross_entropy",
@@ -239,6 +328,7 @@ _registry = {
             lambda t: np.abs(t) == 1,
             "-1 or 1",
             builtin=True,
+            second=_constant(0),
         ),
         _Matching("matching", np.subtract, np.subtract, builtin=True),
     )
