@@ -60,6 +60,12 @@ ORDER = [
     "merging",
     "training",
     "inspection",
+    "inspection.asking",
+    "inspection.explanation",
+    "inspection.unrolled",
+    "inspection.paths",
+    "inspection.explain",
+    "inspection.states",
     "viz",
     "inspection.inspected",
     "network",
@@ -110,7 +116,11 @@ ORDER = [
     "",
 ]
 # Delegating methods, which import when they are called; the only exceptions.
-DELEGATES = {("network", "io.native")}
+DELEGATES = {
+    ("network", "io.native"),
+    ("elements", "inspection.explain"),
+    ("elements", "inspection.states"),
+}
 ROOT = Path(neurograph.__file__).parent
 
 
