@@ -491,6 +491,47 @@ class Synapse(Handle):
 
         return explain_synapse(self, sample=sample, step=step, paths=paths, terms=terms)
 
+    def explain_update(self) -> Any:
+        """Explain by what the last update changed this weight.
+
+        The parts add up to the change: gradient, clipping, penalties and what the optimizer
+        remembers, each by the optimizer's formula; then the synapse's own rate, bounds and sign;
+        or the gradient of a rule of online learning. The update has to be made inside
+        `with net.keep_updates():`.
+
+        Returns
+        -------
+        UpdateExplanation
+            To `print`; `.parts`, `.before`, `.after`, `.change`, `.to_dict()`.
+
+        Raises
+        ------
+        ParameterError
+            Nothing was kept, or the network was changed since; see `Network.keep_updates`.
+        DetachedError
+            The synapse was removed.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.Network([("a", "y", {"weight": 2.0})])
+        >>> net.inputs, net.outputs, net.nodes["y"].activation = ["a"], ["y"], "identity"
+        >>> with net.keep_updates():
+        ...     history = net.fit([[1.0]], [[5.0]], optimizer=ng.SGD(0.1, l2=0.5))
+        >>> print(net.edges["a", "y"].explain_update())
+        weight of synapse 'a' -> 'y': 2 -> 2.2, changed by 0.2
+        <BLANKLINE>
+        what changed it:
+          the gradient of the batch  -scale · gradient  = (-0.1) · (-3)   0.3
+          penalty l2=0.5             -scale · gradient  = (-0.1) · 1     -0.1
+          sum                                                             0.2
+        Update 0 of SGD, counted from 0, at rate 0.1.
+        scale = rate.
+        """
+        from neurograph.inspection.updates import explain_update
+
+        return explain_update(self)
+
     def encoded(self, attributes: Mapping) -> tuple[dict[Column, Any], dict]:
         """Return stored values for parameters, and the user's own attributes."""
         store = self._home.store

@@ -66,6 +66,7 @@ ORDER = [
     "inspection.paths",
     "inspection.explain",
     "inspection.states",
+    "inspection.updates",
     "viz",
     "inspection.inspected",
     "network",
@@ -120,6 +121,7 @@ DELEGATES = {
     ("network", "io.native"),
     ("elements", "inspection.explain"),
     ("elements", "inspection.states"),
+    ("elements", "inspection.updates"),
 }
 ROOT = Path(neurograph.__file__).parent
 
