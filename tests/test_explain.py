@@ -82,23 +82,25 @@ def test_every_split_adds_up_to_the_gradient(run, engine):
 @settings(max_examples=100)
 @given(run=runs(max_hidden=2), data=st.data())
 def test_the_strongest_paths_are_the_strongest_and_all_of_them_are_the_gradient(run, data):
-    net = explained(run)
+    net, (_, T, _) = explained(run), run[1].shape
     synapse = data.draw(st.sampled_from(list(net.synapses)))
-    everything = every_path(*inner(net, synapse))
+    step = data.draw(st.none() | st.integers(0, T - 1))
+    unrolled, loss, fed = inner(net, synapse, step=step)
+    everything = every_path(unrolled, loss, fed)
     assume(everything is not None)
-    assert close(fsum(v for v, *_ in everything), synapse.grad, 1e-12)
     k = data.draw(st.integers(1, 5))
-    e = synapse.explain(paths=k)
+    e = synapse.explain(paths=k, step=step)
+    assert close(fsum(v for v, *_ in everything), e.gradient, 1e-12)
     strongest = sorted((abs(v) for v, *_ in everything if v), reverse=True)
     listed = [abs(p.value) for p in e.paths[:-1]]
     assert close(listed, strongest[:k], 1e-12)
     assert e.others_at_most >= max([0.0, *strongest[k:]]) - 1e-12
-    last = {j: np.flatnonzero(v.any(1)) for j, v in inner(net, synapse)[1].items()}
     possible = 0
-    for _, start, hops in everything:
-        end = hops[-1].to if hops else inner(net, synapse)[0].target(start)
-        if len(last[end]):
-            possible += sum(h.shift for h in hops) <= last[end][-1]
+    for _, begin, hops in everything:
+        end = hops[-1].to if hops else unrolled.target(begin)
+        after = sum(h.shift for h in hops)
+        begins = range(T - after) if step is None else {step} & set(range(T - after))
+        possible += any(loss[end][u + after].any() for u in begins)
     assert e.n_paths == possible
 
 

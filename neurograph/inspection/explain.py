@@ -377,17 +377,16 @@ class _Backward:
             inside.append("state")
         if hop.shift:
             inside.append(f"(+{hop.shift})")
-        return f"{f'-{chr(32).join(inside)}' if inside else ''}-> {self.name(hop.to)!r}"
+        shaft = f"-{' '.join(inside)}" if inside else ""
+        return f"{shaft}-> {self.name(hop.to)!r}"
 
     def count(self) -> int:
         """Return how many paths there are to what is asked."""
-        last = {}
-        for j, values in self.loss.items():
-            asked = np.flatnonzero(values.any(1))
-            if len(asked):
-                last[j] = int(asked[-1])
-        starts = [(self.run.target(e), self.steps[0]) for e in self.fed]
-        return count_paths(self.run, last, starts)
+        asked = {
+            j: {int(t) - u for t in np.flatnonzero(values.any(1)) for u in self.steps}
+            for j, values in self.loss.items()
+        }
+        return count_paths(self.run, asked, [self.run.target(e) for e in self.fed])
 
     # ------------------------------------------------------------ names
 

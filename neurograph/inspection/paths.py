@@ -165,31 +165,29 @@ def _most(run: Unrolled, loss: dict[int, np.ndarray], order: list[int]) -> dict[
     return most
 
 
-def count_paths(
-    run: Unrolled, last_asked: dict[int, int], starts: Iterable[tuple[int, int]]
-) -> int:
+def count_paths(run: Unrolled, asked: dict[int, set[int]], starts: Iterable[int]) -> int:
     """Return how many paths there are, whatever they carry.
 
     Parameters
     ----------
-    last_asked : dict
-        Last step at which each output is asked.
-    starts : pairs
-        Target of a synapse, and the first step from which on it counts.
+    asked : dict
+        How many steps after its beginning a path may end in each output.
+    starts : sequence of int
+        Targets of the synapses.
     """
     starts, total = list(starts), 0
-    order = downstream(run, [j for j, _ in starts])
-    for start, first in starts:
+    order = downstream(run, starts)
+    for start in starts:
         if start not in order:
             continue
-        ways = {j: [0] * (run.steps - first) for j in order}  # by the steps that they take
+        ways = {j: [0] * run.steps for j in order}  # by the steps that they take
         ways[start][0] = 1
-        for t in range(run.steps - first):
+        for t in range(run.steps):
             for j in order:
                 if not ways[j][t]:
                     continue
-                total += ways[j][t] * (t <= last_asked.get(j, -1) - first)
+                total += ways[j][t] * (t in asked.get(j, ()))
                 for hop in run.hops(j):
-                    if t + hop.shift < run.steps - first:
+                    if t + hop.shift < run.steps:
                         ways[hop.to][t + hop.shift] += ways[j][t]
     return total

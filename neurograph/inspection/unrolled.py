@@ -79,17 +79,21 @@ class Unrolled:
 
     # ------------------------------------------------------------ forwards
 
-    def gain(self, e: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """Return γ_e(t), (1), of synapses e (n,) at steps t (n,), as (n, B)."""
-        plan, found = self.plan, np.ones((len(e), self.samples))
+    def gated(self, e: np.ndarray, t: np.ndarray, y: np.ndarray, rest: float) -> np.ndarray:
+        """Return what the gaters of synapses e have in y, `rest` where none acts."""
+        plan, found = self.plan, np.full((len(e), self.samples), rest)
         if plan.gater.size:
             gater, late = plan.gater[e], plan.gate_delay[e].astype(np.int64)
             acts = (gater != NONE) & (self.before + t - late >= 0)
-            found[acts] = self.y[self.h + t[acts] - late[acts], gater[acts]]
+            found[acts] = y[self.h + t[acts] - late[acts], gater[acts]]
         return found
 
+    def gain(self, e: np.ndarray, t: np.ndarray) -> np.ndarray:
+        """Return γ_e(t), (1), of synapses e (n,) at steps t (n,), as (n, B)."""
+        return self.gated(e, t, self.y, 1.0)
+
     def passed(self, e: np.ndarray, t: np.ndarray, y: np.ndarray, s: np.ndarray) -> np.ndarray:
-        """Return what synapses read: y_i(t - d), or s_j(t - 1) for one that reads the state."""
+        """Return what synapses read of y, or of s: at t - d, or at t - 1 where it is the state."""
         plan, n = self.plan, self.plan.n_synapses
         found, ordinary = np.empty((len(e), self.samples)), e < n
         i, d = plan.source[e[ordinary]], plan.delay[e[ordinary]].astype(np.int64)
@@ -148,8 +152,12 @@ class Unrolled:
             yield Hop(MEMORY, int(plan.memory[j]), j, 1)
 
     def factor(self, j: int, hop: Hop) -> np.ndarray:
-        """Return ∂δ_j(t)/∂δ_to(t + shift), (T - shift, B): by what a hop multiplies δ."""
+        """Return ∂s_to(t + shift)/∂s_j(t), (T - shift, B): by what a hop multiplies δ."""
+        found = self.arc(hop)
+        return found if hop.kind == MEMORY else found * self.slope(j)[: len(found)]
+
+    def arc(self, hop: Hop) -> np.ndarray:
+        """Return ∂s_to(t + shift)/∂y_j(t), or by s_j(t) for a memory, (T - shift, B)."""
         t = np.arange(hop.shift, self.steps)
         e = np.full(len(t), hop.e)
-        found = self.w[hop.e] * (self.read(e, t) if hop.kind == GATE else self.gain(e, t))
-        return found if hop.kind == MEMORY else found * self.slope(j)[: len(t)]
+        return self.w[hop.e] * (self.read(e, t) if hop.kind == GATE else self.gain(e, t))

@@ -398,7 +398,8 @@ def _one_by_one(kept: _Kept, own: _Own, terms: list[tuple[str, float]]) -> list[
         new, _ = optimizer.update(g, given, kept.before[here].copy(), kept.rate)
         return float(new[0]) - own.before
 
-    parts, g, last = [], 0.0, 0.0
+    parts: list[Part] = []
+    g = last = 0.0
     for what, value in terms:
         g += value
         now = step(g)
