@@ -286,3 +286,28 @@ def test_the_sign_of_a_source_is_a_bound():
     e = net.edges["x", "y"].explain_update()
     assert e.after == 0 and e.parts[-1].what == "lower bound 0, by the sign of its source or a tie"
     assert total(e.parts) == pytest.approx(-0.1, rel=1e-12)
+
+
+def test_no_kernel_learns_past_the_journal():
+    X, Y = np.random.default_rng(0).uniform(size=(2, 6, 2)).round()
+    options = {"optimizer": ng.SGD(0.1), "batch_size": 2, "shuffle": False, "engine": "compiled"}
+    net = ng.perceptron(2, 3, 2, seed=0)
+    plain = net.copy()
+    plain.fit(X, Y, **options)
+    with net.keep_updates():
+        net.fit(X, Y, **options)
+    assert close(net.weights, plain.weights, 1e-14)
+    assert net.edges["input.0", "hidden.0"].explain_update().update == 2
+
+
+def test_a_step_after_the_block_is_not_kept():
+    net = ng.perceptron(2, 2, 1, seed=0)
+    synapse = net.edges["input.0", "hidden.0"]
+    with net.keep_updates():
+        net.activate([1, 1])
+        net.propagate(0.1, [1])
+    synapse.explain_update()
+    net.activate([1, 1])
+    net.propagate(0.1, [1])
+    with pytest.raises(ng.ParameterError, match="edited .or learned. since"):
+        synapse.explain_update()
