@@ -211,14 +211,16 @@ def attribute(
 ) -> Attribution:
     """Attribute an output; see `Network.attribute`."""
     choice("method", method, METHODS)
-    asked = _question(graph, X, output, step, quantity, engine)
+    nodes, tolerance = _nodes(points, quadrature), positive("tolerance", tolerance)
+    runs = len(nodes[0]) if method in INTEGRATED else 1
+    asked = _question(graph, X, output, step, quantity, engine, runs)
     if path is not None:
         if method != METHODS[0]:
             raise ParameterError(f"along a path there is one method, leave {method!r} out")
         along = route(graph, asked.plan, path, asked.output)
-        return _integrated(asked, "path", baseline, points, quadrature, tolerance, along)
+        return _integrated(asked, "path", baseline, nodes, tolerance, along)
     if method in INTEGRATED:
-        return _integrated(asked, method, baseline, points, quadrature, tolerance, None)
+        return _integrated(asked, method, baseline, nodes, tolerance, None)
     if baseline is not None:
         raise ParameterError(f"{method} has no baseline; take one of {', '.join(INTEGRATED)}")
     done = asked.run(asked.batch.samples)
@@ -231,7 +233,13 @@ def attribute(
 
 
 def _question(
-    graph: NeuronGraph, X: Any, output: Any, step: int, quantity: str, engine: str | None
+    graph: NeuronGraph,
+    X: Any,
+    output: Any,
+    step: int,
+    quantity: str,
+    engine: str | None,
+    runs: int,
 ) -> _Question:
     net: Any = graph
     graph.require_own()
@@ -251,7 +259,7 @@ def _question(
         )
     by_state = choice("quantity", quantity, QUANTITIES) == 1
     t = chosen("step", step, batch.steps).start
-    executor = get_engine(engine or net.engine, work(made, batch))
+    executor = get_engine(engine or net.engine, work(made, batch) * runs)
     return _Question(graph, made, executor, batch, name, names.index(name), t, by_state)
 
 
@@ -277,17 +285,14 @@ def _integrated(
     asked: _Question,
     method: str,
     baseline: Any,
-    points: int,
-    quadrature: str,
+    nodes: tuple[np.ndarray, np.ndarray],
     tolerance: float,
     along: Route | None,
 ) -> Attribution:
-    nodes = _nodes(points, quadrature)
-    tolerance = positive("tolerance", tolerance)
     start = _baseline(asked, baseline)
     total: Any = 0.0
     inputs: Any = 0.0
-    for done, fold in _line(asked, start, *nodes):
+    for done, fold in _line(asked, method, start, *nodes):
         inputs = inputs + fold(done.of_inputs())
         if method == "conductance":
             total = total + fold(done.of_neurons())
@@ -306,7 +311,7 @@ def _integrated(
     found = Attribution(
         method, asked.output, shown, of, target, before, residual, tolerance, gates
     )  # fmt: skip
-    _warn(found, points)
+    _warn(found, len(nodes[0]))
     return found
 
 
@@ -324,13 +329,14 @@ def _nodes(points: int, quadrature: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _line(
-    asked: _Question, start: np.ndarray, places: np.ndarray, weights: np.ndarray
+    asked: _Question, method: str, start: np.ndarray, places: np.ndarray, weights: np.ndarray
 ) -> Iterator[tuple[Pass, Callable]]:
     """Yield passes at some points of the line at once, and what sums over these points."""
     samples, made = asked.batch.samples, asked.plan
     n = len(samples)
-    synapses = made.n_synapses + made.n_memories
-    size = max(made.n_neurons * (made.history + asked.batch.steps), synapses) * n
+    size = made.n_neurons * (made.history + asked.batch.steps) * n
+    if method == "synapse_conductance":
+        size = max(size, (made.n_synapses + made.n_memories) * n)
     at_once = max(1, PART // size)
     way = samples - start
     for first in range(0, len(places), at_once):

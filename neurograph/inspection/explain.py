@@ -29,7 +29,7 @@ KINDS = ("synapse", "gate", "memory")  # of hops
 FIRST = "net.forward(X), then net.backward(target), then explain()"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SynapseExplanation(Explanation):
     """The gradient of a synapse, three times split into parts that add up to it.
 

@@ -23,7 +23,7 @@ from neurograph.values import natural
 __all__ = ["NeuronExplanation", "explain_neuron"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NeuronExplanation(Explanation):
     """The state of a neuron as the sum of what came in.
 
@@ -79,13 +79,17 @@ def explain_neuron(
     graph.require_own()
     shown = _online(graph) if sample is None and step is None else None
     if shown is not None:
-        return _explain_state(graph, neuron, shown, 0, 0, None, None, limit)
+        return _explain_state(graph, neuron, shown, 0, "", None, None, limit)
     recording = last_run(graph, "run", "net.forward(X), then explain()")
     t = recording.steps - 1 if step is None else chosen("step", step, recording.steps).start
     n = recording._s.samples
     b = n - 1 if sample is None else chosen("sample", sample, n).start
-    run = Unrolled.of(recording, Parameters.of(graph))
-    return _explain_state(graph, neuron, run, t, b, b, t, limit)
+    states, outputs = (signals.of()[..., [b]] for signals in (recording._s, recording._y))
+    before = recording._start.steps
+    run = Unrolled(recording.plan, Parameters.of(graph), states, outputs, before)
+    where = f", sample {b}" if n > 1 else ""
+    where += f", step {t}" if recording.steps > 1 else ""
+    return _explain_state(graph, neuron, run, t, where, b, t, limit)
 
 
 def _online(graph: Any) -> Unrolled | None:
@@ -116,19 +120,18 @@ def _online(graph: Any) -> Unrolled | None:
 
 
 def _explain_state(
-    graph: NeuronGraph, neuron: Neuron, run: Unrolled, t: int, b: int, sample: Any, step: Any,
-    limit: int,
+    graph: NeuronGraph, neuron: Neuron, run: Unrolled, t: int, where: str, sample: int | None,
+    step: int | None, limit: int,
 ) -> NeuronExplanation:  # fmt: skip
+    """Explain the state at step t of a run of one sample; the rest is for the text."""
     j = run.plan.position[neuron.name]
-    state, output = float(run.s[1 + t, j, b]), float(run.y[run.h + t, j, b])
-    where = f", sample {sample}" if sample is not None and run.samples > 1 else ""
-    where += f", step {step}" if step is not None and run.steps > 1 else ""
+    state, output = float(run.s[1 + t, j, 0]), float(run.y[run.h + t, j, 0])
     if j in run.inputs:
         title = f"output of {neuron}{where} = {short(output)}"
         section = Section("parts", "what came in", "", (), 0.0)
         notes = (f"{neuron} is an input: its output is what X says, equation (4).".capitalize(),)
         return NeuronExplanation(neuron, 0.0, output, sample, step, title, (section,), notes)
-    parts = sorted(_came_in(graph, run, j, t, b), key=lambda part: -abs(part.value))
+    parts = sorted(_came_in(graph, run, j, t), key=lambda part: -abs(part.value))
     total = fsum(part.value for part in parts)
     size = max(1.0, *(abs(part.value) for part in parts))
     common: list[Part] = []
@@ -148,13 +151,13 @@ def _explain_state(
     return NeuronExplanation(neuron, state, output, sample, step, title, (section,), ())
 
 
-def _came_in(graph: NeuronGraph, run: Unrolled, j: int, t: int, b: int) -> Iterator[Part]:
+def _came_in(graph: NeuronGraph, run: Unrolled, j: int, t: int) -> Iterator[Part]:
     """Yield the terms of equation (2)."""
     made = run.plan
     yield Part(float(run.b[j]), "bias", about={"kind": "bias"})
     found = np.array(run.incoming(j), np.int64)
     when = np.full(len(found), t)
-    gains, read = run.gain(found, when)[:, b], run.read(found, when)[:, b]
+    gains, read = run.gain(found, when)[:, 0], run.read(found, when)[:, 0]
     for e, gain, y in zip(found.tolist(), gains.tolist(), read.tolist(), strict=True):
         source, target = made.name(run.source(e)), made.name(j)
         state, w = e >= made.n_synapses, float(run.w[e])

@@ -102,7 +102,7 @@ class Pass:
 
     def of_synapses(self) -> np.ndarray:
         """Return δ w γ ẏ and δ w γ̇ y of every synapse, summed over steps, (2, E, B)."""
-        return np.stack(list(self._over_steps(lambda e, t: flows(self.run, self.moved, e, t))))
+        return self._over_steps(lambda e, t: flows(self.run, self.moved, e, t))
 
     def arriving(self) -> np.ndarray:
         """Return δ w γ y of every synapse, summed over steps, (E, B): w · ∂F/∂w."""
@@ -113,8 +113,8 @@ class Pass:
 
     def _over_steps(self, carried: Callable) -> np.ndarray:
         """Return Σ_t δ_target(t) times each of what synapses carry."""
-        e = np.arange(len(self.run.w))
-        target = np.array([self.run.target(i) for i in e.tolist()], np.int64)
+        plan = self.run.plan
+        e, target = np.arange(len(self.run.w)), np.concatenate([plan.target, plan.cell])
         total: Any = 0.0
         for t in range(self.run.steps):
             given = np.array(carried(e, np.full(len(e), t)))

@@ -145,7 +145,7 @@ def keep_updates(graph: NeuronGraph) -> Iterator[None]:
 # ---------------------------------------------------------------- explaining
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class UpdateExplanation(Explanation):
     """The last change of a weight as a sum of what made it.
 
