@@ -344,7 +344,7 @@ def test_what_was_removed_is_not_explained():
 
 
 @pytest.mark.parametrize("options", [
-    {"sample": 1}, {"sample": -2}, {"sample": 0.5}, {"step": 1}, {"step": "last"}, {"sample": True},
+    {"sample": 1}, {"sample": -2}, {"sample": 0.5}, {"step": 1}, {"step": "last"}, {"sample": False},
 ])  # fmt: skip
 def test_samples_and_steps_that_are_not_there(options):
     net, synapse = trained()

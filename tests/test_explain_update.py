@@ -302,6 +302,7 @@ def test_no_kernel_learns_past_the_journal():
 
 def test_a_step_after_the_block_is_not_kept():
     net = ng.perceptron(2, 2, 1, seed=0)
+    net.engine = "walker"  # with "auto" a network asks anew who steps it, at each step
     synapse = net.edges["input.0", "hidden.0"]
     with net.keep_updates():
         net.activate([1, 1])
