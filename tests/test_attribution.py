@@ -146,6 +146,18 @@ def test_a_layer_carries_everything_but_what_skips_it():
     assert close(hidden + flow, found.change, 1e-9)
 
 
+def test_what_a_cell_remembers_goes_out_of_it_once():
+    net = ng.Network([("x", "c", {"weight": 2.0}), ("c", "y", {"weight": 0.5})])
+    net.inputs, net.outputs = ["x"], ["y"]
+    net.add_synapse("y", "c", weight=-1.0, delay=1)
+    net.gate("x", net.add_synapse("c", "c", weight=0.9))
+    X = np.random.default_rng(0).normal(size=(2, 4, 1))
+    found = net.attribute(X, method="conductance", step=-1)
+    back = net.attribute(X, method="synapse_conductance")[net.edges["y", "c"]]
+    assert close(found["c"].sum(1) - back, found.change, 1e-9)
+    assert close(found["y"].sum(1) - back, found.change, 1e-9) and np.abs(back).min() > 1e-3
+
+
 @settings(max_examples=40)
 @given(question=questions(max_hidden=2), data=st.data())
 def test_all_paths_from_an_input_carry_what_it_is_due(question, data):
