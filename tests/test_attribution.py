@@ -48,7 +48,7 @@ def test_integrated_gradients_are_complete_to_the_stated_tolerance(question, eng
     assert close(found.residual, found.values.sum((1, 2)) - change, 1e-12)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(question=questions())
 def test_gradients_times_inputs_and_weights_are_differences(question):
     net, X, more = question

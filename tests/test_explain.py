@@ -58,7 +58,7 @@ def every_path(run, loss, fed):
     return found
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(run=runs(), engine=ENGINES)
 def test_every_split_adds_up_to_the_gradient(run, engine):
     net = explained(run, engine)
@@ -79,7 +79,7 @@ def test_every_split_adds_up_to_the_gradient(run, engine):
             assert close(total(parts), e.gradient, 1e-12)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(run=runs(max_hidden=2), data=st.data())
 def test_the_strongest_paths_are_the_strongest_and_all_of_them_are_the_gradient(run, data):
     net, (_, T, _) = explained(run), run[1].shape
@@ -104,7 +104,7 @@ def test_the_strongest_paths_are_the_strongest_and_all_of_them_are_the_gradient(
     assert e.n_paths == possible
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(run=runs(max_hidden=2), data=st.data())
 def test_samples_and_steps_add_up(run, data):
     net, X, _ = run
