@@ -252,6 +252,51 @@ class Neuron(Handle):
         """Synapses that the output of this neuron multiplies."""
         return [] if self.detached else self._home.store.graph.gated_by(self.name)
 
+    def explain(
+        self, *, sample: int | None = None, step: int | None = None, terms: int = 20
+    ) -> Any:
+        """Explain the state and the output of this neuron by what came in.
+
+        Bias, memory, and every incoming synapse with weight, gain and what it read add up to
+        the state, equation (2) of docs/model.md.
+
+        Parameters
+        ----------
+        sample, step : int, optional
+            Of the last run; the last one of each unless given, which is what `state` and
+            `output` show. After `activate`, without these, that step is explained.
+        terms : int
+            How many terms are listed; the rest is one part.
+
+        Returns
+        -------
+        NeuronExplanation
+            To `print`; `.parts`, `.state`, `.to_dict()`.
+
+        Raises
+        ------
+        ParameterError
+            Nothing was run, or the network was edited since.
+        DetachedError
+            The neuron was removed.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(2, 3, 1, seed=0)
+        >>> y = net.forward([0, 1])
+        >>> print(net.nodes["output.0"].explain(terms=1))
+        state of neuron 'output.0' = ..., output = logistic(...) = ...
+        <BLANKLINE>
+        what came in, equation (2):
+          'hidden...' -> 'output.0'  w · output of 'hidden...'  = ...
+          the other 3 together ...
+          sum ...
+        """
+        from neurograph.inspection.states import explain_neuron
+
+        return explain_neuron(self, sample=sample, step=step, terms=terms)
+
     def encoded(self, attributes: Mapping) -> tuple[dict[Column, Any], dict]:
         """Return stored values for parameters, and the user's own attributes."""
         return self.encode(self.name, attributes, self.role, self._home.store.dtype)
@@ -381,6 +426,111 @@ class Synapse(Handle):
         if column is Synapse.reads:
             return READS_NAMES[self.loop]
         return column.shown
+
+    def explain(
+        self,
+        *,
+        sample: int | None = None,
+        step: int | None = None,
+        paths: int = 5,
+        terms: int = 20,
+    ) -> Any:
+        """Explain the gradient of this synapse: the formula in numbers, and where δ comes from.
+
+        Three ways to split the gradient that the last `net.backward` found, each adding up to it:
+        term by term (equation (7) of docs/model.md), by where the δ of the target comes from
+        (equations (5) and (6)), and by the strongest paths to the loss with a remainder. Paths
+        are found best first, never all of them.
+
+        Parameters
+        ----------
+        sample, step : int, optional
+            Explain what one sample, or the weight at one step, adds; all unless given.
+        paths : int
+            How many paths are listed.
+        terms : int
+            How many terms are listed of each kind, the largest; the rest is one part.
+
+        Returns
+        -------
+        SynapseExplanation
+            To `print`; `.gradient`, `.parts`, `.hops`, `.paths`, `.by_step`, `.by_sample`,
+            `.to_dict()`.
+
+        Raises
+        ------
+        ParameterError
+            No backward pass, or the network was edited since.
+        DetachedError
+            The synapse was removed.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.Network([("a", "y", {"weight": 2.0})])
+        >>> net.inputs, net.outputs, net.nodes["y"].activation = ["a"], ["y"], "identity"
+        >>> y = net.forward([3.0])
+        >>> loss = net.backward([5.0])
+        >>> print(net.edges["a", "y"].explain())
+        ∂L/∂w of synapse 'a' -> 'y' = 3
+        <BLANKLINE>
+        term by term, equation (7):
+          sample 0  δ of 'y' · output of 'a'  = 1 · 3   3
+          sum                                           3
+        <BLANKLINE>
+        where δ of 'y' comes from (x: what the synapse feeds in), equations (5) and (6):
+          the loss, at 'y'  x · ∂ℓ/∂s of 'y'  = 3 · 1   3
+          sum                                           3
+        <BLANKLINE>
+        the strongest of 1 path to the loss:
+          'y' -> loss           3
+          remainder: rounding   0
+          sum                   3
+        """
+        from neurograph.inspection.explain import explain_synapse
+
+        return explain_synapse(self, sample=sample, step=step, paths=paths, terms=terms)
+
+    def explain_update(self) -> Any:
+        """Explain by what the last update changed this weight.
+
+        The parts add up to the change: gradient, clipping, penalties and what the optimizer
+        remembers, each by the optimizer's formula; then the synapse's own rate, bounds and sign;
+        or the gradient of a rule of online learning. The update has to be made inside
+        `with net.keep_updates():`.
+
+        Returns
+        -------
+        UpdateExplanation
+            To `print`; `.parts`, `.before`, `.after`, `.change`, `.to_dict()`.
+
+        Raises
+        ------
+        ParameterError
+            Nothing was kept, or the network was changed since; see `Network.keep_updates`.
+        DetachedError
+            The synapse was removed.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.Network([("a", "y", {"weight": 2.0})])
+        >>> net.inputs, net.outputs, net.nodes["y"].activation = ["a"], ["y"], "identity"
+        >>> with net.keep_updates():
+        ...     history = net.fit([[1.0]], [[5.0]], optimizer=ng.SGD(0.1, l2=0.5))
+        >>> print(net.edges["a", "y"].explain_update())
+        weight of synapse 'a' -> 'y': 2 -> 2.2, changed by 0.2
+        <BLANKLINE>
+        what changed it:
+          the gradient of the batch  -scale · gradient  = (-0.1) · (-3)   0.3
+          penalty l2=0.5             -scale · gradient  = (-0.1) · 1     -0.1
+          sum                                                             0.2
+        Update 0 of SGD, counted from 0, at rate 0.1.
+        scale = rate.
+        """
+        from neurograph.inspection.updates import explain_update
+
+        return explain_update(self)
 
     def encoded(self, attributes: Mapping) -> tuple[dict[Column, Any], dict]:
         """Return stored values for parameters, and the user's own attributes."""

@@ -554,6 +554,7 @@ class NeuronGraph(nx.DiGraph):
 
     def __getstate__(self) -> dict:
         passing = {"_plan", "_tape", "_input_gradient", "_synapse_order"}
+        passing |= {"_journal", "_kept_update"}
         passing |= {"adj", "nodes", "edges", "succ", "pred"}
         return {k: v for k, v in self.__dict__.items() if k not in passing}
 

@@ -601,6 +601,7 @@ class Network(Inspected):
             if not np.isfinite(given).all():
                 raise NonFiniteError(f"gradient holds {given[~np.isfinite(given)].flat[0]}")
             full = given.reshape((*shape, *(1,) * (2 - len(shape)), n_out)).transpose(1, 2, 0)
+            full = full.copy()  # it is kept for explanations, and theirs may change
             zero = np.zeros_like(full)
             d_input = backpropagate(self, executor, recording, full, zero, accumulate)
         self._input_gradient = d_input.transpose(2, 0, 1).reshape(*shape, -1)

@@ -60,6 +60,16 @@ ORDER = [
     "merging",
     "training",
     "inspection",
+    "inspection.asking",
+    "inspection.explanation",
+    "inspection.unrolled",
+    "inspection.paths",
+    "inspection.explain",
+    "inspection.states",
+    "inspection.updates",
+    "inspection.routes",
+    "inspection.tangents",
+    "inspection.attribution",
     "viz",
     "inspection.downstream",
     "inspection.lanes",
@@ -115,7 +125,12 @@ ORDER = [
     "",
 ]
 # Delegating methods, which import when they are called; the only exceptions.
-DELEGATES = {("network", "io.native")}
+DELEGATES = {
+    ("network", "io.native"),
+    ("elements", "inspection.explain"),
+    ("elements", "inspection.states"),
+    ("elements", "inspection.updates"),
+}
 ROOT = Path(neurograph.__file__).parent
 
 

@@ -376,6 +376,8 @@ class Recording:
     def __init__(self, plan: Plan, s: Signals, y: Signals, start: State, shape: tuple[int, ...]):
         self.plan, self._s, self._y, self._start, self._shape = plan, s, y, start, shape
         self._delta: Signals | None = None
+        # ∂ℓ/∂y and ∂ℓ/∂s at the outputs, (T, n_out, B), and whether older gradients were added to.
+        self._pass: tuple[np.ndarray, np.ndarray, bool] | None = None
 
     @property
     def steps(self) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from neurograph.graph import NeuronGraph
+from neurograph.inspection import attribution, updates
 from neurograph.inspection.lesion_map import lesion_map
 from neurograph.inspection.lesions import LesionMap
 from neurograph.learning.losses import Loss
@@ -65,3 +67,71 @@ class Inspected(NeuronGraph):
         given = {"lengths": lengths, "sample_weight": sample_weight, "class_weight": class_weight}
         options: dict[str, Any] = {"obs": obs, "damping": damping, "engine": engine or self.engine}
         return lesion_map(self, X, Y, loss=loss, **given, **options)
+
+    # ------------------------------------------------------------ explanations
+
+    def keep_updates(self) -> AbstractContextManager[None]:
+        """Keep what the last update was made of, for `synapse.explain_update()`.
+
+        For `fit`, `propagate`, `learn`, steppers and trainers. Inside, updates are made one by
+        one, not inside a kernel; they give the same weights to rounding. Outside, updates cost
+        what they always do.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(2, 3, 1, seed=0)
+        >>> with net.keep_updates():
+        ...     history = net.fit([[0, 1]], [[1]], optimizer=ng.Adam(0.01))
+        >>> e = net.edges["input.1", "hidden.0"].explain_update()
+        >>> bool(abs(sum(p.value for p in e.parts) - e.change) < 1e-15)
+        True
+        """
+        return updates.keep_updates(self)
+
+    def attribute(self, X: Any, output: Any = None, **options: Any) -> attribution.Attribution:
+        """Attribute an output to inputs, neurons, synapses or a path.
+
+        Parameters
+        ----------
+        X : array
+            As in `run`, which starts from rest.
+        output : name or Neuron, optional
+            Which output, if there are several.
+        method : str
+            "integrated_gradients", the default: to each input at each step, complete.
+            "conductance": to each neuron, "synapse_conductance": to each synapse, and its gate:
+            what of it flows through there. "gradient_x_input", "gradient_x_weight": products
+            with the gradient at x.
+        path : sequence, optional
+            Neurons (joined by synapses), or synapses (joined by neurons, or by gates), to the
+            output: what flows along all of it.
+        baseline : number or array, optional
+            x', where the line to x begins; 0 unless given.
+        points, quadrature : int, {"gauss_legendre", "trapezoid"}
+            Where on the line gradients are taken, 32.
+        tolerance : float
+            By how much attributions may miss F(x) - F(x'), 1e-4 times max(1, its size); a
+            warning says if they do.
+        step : int
+            At which step the output is asked, the last.
+        quantity : {"output", "state"}
+            F is the output y, or the state s before its activation.
+        engine : str, optional
+            Instead of `net.engine`.
+
+        Returns
+        -------
+        Attribution
+            `.values`, `.residual`, `.complete`, `.to_pandas()`.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(2, 3, 1, seed=0)
+        >>> found = net.attribute([1, 1], method="conductance")
+        >>> layer = sum(found[neuron] for neuron in net.layers["hidden"])
+        >>> bool(abs(layer - found.change[0]) < 1e-9)                  # a cut carries all
+        True
+        """
+        return attribution.attribute(self, X, output, **options)

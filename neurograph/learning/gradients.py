@@ -25,7 +25,7 @@ def backpropagate(
 
     Tied synapses get the gradient of their group, each of them. `accumulate` adds to what the
     columns hold. `mask` is what multiplied each weight in the run, 1 unless given. Deltas go
-    into the recording.
+    into the recording, and what they were made from: explanations ask for it.
     """
     found = engine.backward(
         recording.plan,
@@ -46,7 +46,7 @@ def backpropagate(
     ):
         column = table.array("grad")
         column[:] = column + gradient if accumulate else gradient
-    recording._delta = found.delta
+    recording._delta, recording._pass = found.delta, (d_output, d_state, accumulate)
     return found.inputs
 
 

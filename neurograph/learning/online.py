@@ -285,6 +285,9 @@ class Online:
         # With "auto" a network walks until a kernel would have been worth it: ask again until then.
         walks = wanted == "auto" and self.stepper is job.definition
         self.edits = -1 if walks else store.edits
+        journal = graph.__dict__.get("_journal")  # see `Network.keep_updates`
+        if journal is not None:
+            self.stepper = journal.witness(job, self.stepper)
 
     def _fit(self, graph: NeuronGraph, made: Plan) -> None:
         rule = get_rule(self.rule)

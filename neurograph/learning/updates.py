@@ -118,12 +118,14 @@ def update(graph: NeuronGraph, optimizer: Optimizer, both: tuple[Limits, Limits]
     """Apply the gradient columns to all trainable parameters, or to none after an error."""
     store, changes = graph._store, []
     rate = rate_at(optimizer.rate, store.updates)
+    journal = graph.__dict__.get("_journal")  # see `Network.keep_updates`
     with np.errstate(over="ignore", invalid="ignore"):
+        clipped = _clipped(graph, optimizer, both)
         for (table, column), mine, limit, gradient in zip(
             sides(graph),
             (optimizer, optimizer.of_biases()),
             both,
-            _clipped(graph, optimizer, both),
+            clipped,
             strict=True,
         ):
             parameters = table.array(column)
@@ -136,6 +138,8 @@ def update(graph: NeuronGraph, optimizer: Optimizer, both: tuple[Limits, Limits]
                 )
             changes.append((parameters, new))
             changes += [(table.array(SLOT + slot), after[slot]) for slot in mine.slots]
+    if journal is not None:
+        journal.batch(optimizer, both[0], rate, clipped[0], after=changes[0][1])
     for old, values in changes:
         old[:] = values
     store.updates += 1
@@ -184,8 +188,11 @@ def _clipped(
 
 
 def in_kernel(graph: NeuronGraph, optimizer: Optimizer, both: tuple[Limits, Limits]) -> Any:
-    """Return what a kernel needs for the same updates, or None for an optimizer of one's own."""
-    if type(optimizer) not in BUILTIN:
+    """Return what a kernel needs for the same updates, or None for an optimizer of one's own.
+
+    None too if updates are kept: a kernel keeps nothing.
+    """
+    if type(optimizer) not in BUILTIN or graph.__dict__.get("_journal") is not None:
         return None
     slots = [[table.array(SLOT + slot) for slot in optimizer.slots] for table, _ in sides(graph)]
     return Updating(
