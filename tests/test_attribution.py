@@ -171,12 +171,12 @@ def test_all_paths_from_an_input_carry_what_it_is_due(question, data):
         for s in net.synapses:
             assume(s.gater is None or s.gater != s.source)  # one step of a path could be two
             steps_after = steps + (s.delay if s.source == at else s.gate_delay)
-            leads = at in (s.source, s.gater) and (so_far or not (s.loop and s.reads == "state"))
+            leads = at == s.gater or (at == s.source and (so_far or s.reads != "state"))
             if leads and net.nodes[s.target].role != "input" and steps_after < X.shape[1]:
                 waiting.append((s.target, [*so_far, s], steps_after))
         assume(len(paths) + len(waiting) < 60)
     ig = attributed(net, X, **more)[name].sum(1)
-    total = sum((attributed(net, X, path=p, **more).values for p in paths), np.zeros(len(X)))
+    total = sum((attributed(net, X, path=[name, *p], **more).values for p in paths), np.zeros(len(X)))
     assert close(total, ig, 1e-9)
 
 

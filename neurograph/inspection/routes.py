@@ -30,7 +30,8 @@ def route(graph: NeuronGraph, made: Plan, path: Sequence, output: Any) -> Route:
     ----------
     path : sequence
         Neurons (names or handles), each joined to the next one by a synapse; or synapses, each
-        of which starts in, or else is gated by, the neuron where the one before ends.
+        of which starts in, or else is gated by, the neuron where the one before ends. A neuron
+        may stand before synapses, to begin with one that it gates.
 
     Raises
     ------
@@ -41,8 +42,9 @@ def route(graph: NeuronGraph, made: Plan, path: Sequence, output: Any) -> Route:
     if not items:
         raise ParameterError("a path needs at least a neuron or a synapse")
     if any(isinstance(item, Synapse) for item in items):
+        named = [] if isinstance(items[0], Synapse) else [graph.neuron(items.pop(0)).name]
         synapses = [graph.own(item) for item in items]
-        start = synapses[0].source
+        start = named[0] if named else synapses[0].source
     else:
         names = [graph.neuron(item).name for item in items]
         pairs = list(pairwise(names))
