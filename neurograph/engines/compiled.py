@@ -337,10 +337,12 @@ class _Job:
 
     def deltas(self, fixed: tuple) -> None:
         """Fill δ and ∂L/∂x, the last step first."""
-        n_out = self.program.n_out
+        n, n_out = self.plan.n_synapses, self.program.n_out
         self.run = self.run._replace(out_w=empty(n_out, self.dtype))
-        marks = np.linspace(0, n_out, self.pieces(2 * n_out) + 1).astype(int).tolist()
-        self.share(self.kernels.reorder, fixed[:2], [(0, *m) for m in pairwise(marks)])
+        marks = np.linspace(0, n, self.pieces(2 * n) + 1).astype(int).tolist()
+        if n_out:
+            pieces = [(0, *m, n_out) for m in pairwise(marks)]
+            self.share(self.kernels.reorder, fixed[:2], pieces)
         for t in range(self.n_steps, 0, -self.stride):
             first = max(0, t - self.stride)
             if not self.wide:

@@ -65,6 +65,7 @@ PARTS = (
     "first",
     "last",
     "out_indptr",
+    "out_rank",
     "out_synapse",
     "out_target",
     "out_kind",
@@ -93,9 +94,9 @@ PARTS = (
 )
 (NEURONS, SYNAPSES, HISTORY, N_INPUTS, N_OUTPUTS, STAGES, BLOCKS, GATES, MEMORIES, TIES, LEAD,
  READS_INPUTS) = range(len(SIZES))  # fmt: skip
-(INDPTR, SOURCE, DELAY, KIND, FIRST, LAST, OUT_INDPTR, OUT_SYNAPSE, OUT_TARGET, OUT_KIND, MEMORY,
- GATER, LATE, GATED_INDPTR, GATED, GATED_TARGET, STAGE, RUN_INDPTR, RUN, CODE, PORT, INPUT, OUTPUT,
- TIE_INDPTR, TIE, BLOCK_INDPTR, BLOCK_ROW, BLOCK_END, BLOCK_SOURCE, BLOCK_SIZE, BLOCK_DELAY,
+(INDPTR, SOURCE, DELAY, KIND, FIRST, LAST, OUT_INDPTR, OUT_RANK, OUT_SYNAPSE, OUT_TARGET, OUT_KIND,
+ MEMORY, GATER, LATE, GATED_INDPTR, GATED, GATED_TARGET, STAGE, RUN_INDPTR, RUN, CODE, PORT, INPUT,
+ OUTPUT, TIE_INDPTR, TIE, BLOCK_INDPTR, BLOCK_ROW, BLOCK_END, BLOCK_SOURCE, BLOCK_SIZE, BLOCK_DELAY,
  BLOCK_COLUMN) = range(len(SIZES), len(SIZES) + len(PARTS))  # fmt: skip
 
 
@@ -984,10 +985,15 @@ def backward_part(p, w, table, run, z, t, stage, lo, hi):
     backward_rows(p, w, table, run, z, t, stage, lo, hi, True, LANES, WIDTH)
 
 
-def reorder(p, w, run, z, q0, q1):
-    """Copy weights q0:q1 into the order in which a backward pass streams them."""
-    for q in range(q0, q1):
-        put(run.out_w, q, at(w, get(p, OUT_SYNAPSE, q)))
+def reorder(p, w, run, z, e0, e1, needed):
+    """Copy weights e0:e1 to the first `needed` places in which a backward pass streams them.
+
+    Scattered stores need not be waited for: half the time of scattered loads.
+    """
+    for e in range(e0, e1):
+        q = get(p, OUT_RANK, e)
+        if q < needed:
+            put(run.out_w, q, at(w, e))
 
 
 def gradient(p, gw, gb, run, z, lo, hi, more):
@@ -1062,8 +1068,8 @@ def learn(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
         value, bad = 0.0, 0.0
         for tile in range(first, last, LANES):
             z = Span(0, 1, n_steps, min(LANES, last - tile), 0)
-            if tile == first:
-                reorder(p, w, run, z, 0, needed)
+            if tile == first and needed > 0:
+                reorder(p, w, run, z, 0, at(p, SYNAPSES), needed)
             for lane in range(LANES):
                 put(run.row, lane, at(task.order, min(tile + lane, last - 1)))
             if at(p, READS_INPUTS) or LANES == 1:
