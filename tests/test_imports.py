@@ -66,6 +66,7 @@ ORDER = [
     "inspection.evaluation",
     "inspection.assignment",
     "inspection.selections",
+    "inspection.what_if",
     "inspection.inspected",
     "network",
     "costs",

@@ -5,6 +5,7 @@ import math
 import operator
 import pickle
 import sys
+from contextlib import suppress
 
 import networkx as nx
 import numpy as np
@@ -239,6 +240,11 @@ def small():
         "sqrt(-1) == 1": "",
         "source == 1": "",
         "loop": "",
+        "gater.role == 'output'": "",
+        "gater.role == None": "ah1 bh0 h0y h1y",
+        "'b' > source": "ah0 ah1",
+        "trainable - loop == 1 and -trainable < 0": "ah0 ah1 bh0 h0y h1y",
+        "(delay + 2) ** -1 == .5": "ah0 ah1 bh0 h0y h1y",
     }.items(),
 )
 def test_what_the_language_means(text, found):
@@ -308,13 +314,17 @@ def test_a_wrong_query_is_shown_where_it_is_wrong(text, at, problem):
 
 @given(text=st.text("abs(weight)<>='.@[],+-*/!&|~`\\ \n1e5_é", max_size=25))
 def test_any_text_is_answered_or_refused(text):
-    synapses = small().synapses
-    try:
-        found = synapses.query(text)
-    except ng.ParameterError as error:
-        assert str(error).startswith("query: ")
-    else:
-        assert len(found) <= len(synapses)
+    with suppress(ng.ParameterError):
+        assert len(small().synapses.query(text)) <= 5
+
+
+def test_gaps_left_by_what_was_removed_count_for_nothing():
+    net = small()
+    net.edges["h.0", "y"].weight = 1000
+    net.remove_edge("h.0", "y")
+    assert list(net.synapses.query("weight > mean(weight)").source) == ["b", "h.1"]
+    assert net.neurons.n_gated.tolist() == [0, 1, 0, 0, 0]
+    assert net.neurons.out_degree.tolist() == [2, 1, 0, 1, 0]
 
 
 def test_long_chains_are_no_problem():
@@ -387,7 +397,7 @@ def test_selections_are_sets_in_networkx_order(net, data):
             assert found == every[wanted] and len(found) == wanted.sum()
         for element, wanted in zip(every, a, strict=True):
             assert (element in A) == wanted
-        assert A == every[np.flatnonzero(a)] and (every == A) == bool(a.all())
+        assert every[np.flatnonzero(a)] == A and (every == A) == bool(a.all())
 
 
 def test_elements_by_place():
@@ -689,3 +699,12 @@ def test_empty_networks_have_empty_selections():
         assert len(every.query("mean(grad) > 0")) == 0
         every.trainable = False
         every.remove()
+
+
+@pytest.mark.parametrize("most", [1, 2**16, 2**16 + 1, 2**31 - 1])
+def test_synapses_are_ordered_by_source_however_many_there_are(most):
+    from neurograph.graph import _stable_order
+
+    key = np.random.default_rng(0).integers(0, most, 3000).astype(np.int32)
+    key[:5] = most - 1
+    assert (_stable_order(key) == np.argsort(key, kind="stable")).all()

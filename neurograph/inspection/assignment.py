@@ -13,7 +13,7 @@ from neurograph.errors import ParameterError, ShapeError
 from neurograph.graph import NeuronGraph
 from neurograph.table import FLOAT, Column, Handle, Table
 
-__all__ = ["assign"]
+__all__ = ["assign", "checked", "with_tied"]
 
 
 def assign(graph: NeuronGraph, kind: type[Handle], ids: np.ndarray, name: Any, given: Any) -> None:
@@ -76,7 +76,7 @@ def _assign_numbers(
     graph: NeuronGraph, table: Table, ids: np.ndarray, column: Column, given: Any
 ) -> None:
     """Set numbers or flags, on the arrays."""
-    values = _checked(graph, table, ids, column, given)
+    values = checked(graph, table, ids, column, given)
     if column.shared and table.ties.group:
         ids, values = with_tied(table, ids, values, column.name)
     if len(ids) and (column.name in table.arrays or (values != column.default).any()):
@@ -84,7 +84,7 @@ def _assign_numbers(
     graph._store.touch(column)
 
 
-def _checked(
+def checked(
     graph: NeuronGraph, table: Table, ids: np.ndarray, column: Column, given: Any
 ) -> np.ndarray:
     """Return a value for each element, as it is stored."""
