@@ -367,10 +367,15 @@ class NeuronGraph(nx.DiGraph):
         if "gater" not in table.arrays:
             return []
         ids = table.alive()
-        ids = ids[table.values("gater", ids) == self._node[name]._id]
-        ends = zip(table.values("source", ids), table.values("target", ids), strict=True)
-        names = self._store.names
-        return [self._succ[names[u]][names[v]] for u, v in ends]
+        return self.handles(Synapse, ids[table.values("gater", ids) == self._node[name]._id])
+
+    def handles(self, kind: type[Handle], ids: np.ndarray) -> list:
+        """Return the neurons or synapses of these ids, which are there."""
+        names, table = self._store.names, self._store.synapses
+        if issubclass(kind, Neuron):
+            return [self._node[names[id]] for id in ids.tolist()]
+        ends = (table.values(end, ids).tolist() for end in ("source", "target"))
+        return [self._succ[names[u]][names[v]] for u, v in zip(*ends, strict=True)]
 
     def require_own(self) -> None:
         """Raise if this is a networkx view, which has no numbers of its own."""
@@ -390,7 +395,7 @@ class NeuronGraph(nx.DiGraph):
         cached = self.__dict__.get("_synapse_order")
         if cached is None or cached[0] != self._store.members:
             ids = self._store.synapses.alive()
-            order = np.argsort(self._store.synapses.values("source", ids), kind="stable")
+            order = _stable_order(self._store.synapses.values("source", ids))
             cached = self._synapse_order = (self._store.members, ids[order].astype(np.int32))
         return cached[1]
 
@@ -553,7 +558,7 @@ class NeuronGraph(nx.DiGraph):
         return twin
 
     def __getstate__(self) -> dict:
-        passing = {"_plan", "_tape", "_input_gradient", "_synapse_order"}
+        passing = {"_plan", "_tape", "_input_gradient", "_synapse_order", "_what_if"}
         passing |= {"_journal", "_kept_update"}
         passing |= {"adj", "nodes", "edges", "succ", "pred"}
         return {k: v for k, v in self.__dict__.items() if k not in passing}
@@ -603,6 +608,14 @@ def _no_garbage() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _stable_order(key: np.ndarray) -> np.ndarray:
+    """Return the stable order of keys of 0 or more, by halves: NumPy sorts 16 bits by counting."""
+    order = np.argsort(key.astype(np.uint16), kind="stable")
+    if key.max(initial=0) < 2**16:
+        return order
+    return order[np.argsort((key >> 16).astype(np.uint16)[order], kind="stable")]
 
 
 def _hashable(value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,10 @@ from neurograph.errors import (
     ParameterError,
     ShapeError,
 )
-from neurograph.graph import NeuronGraph
 from neurograph.history import History
 from neurograph.initializers import initialize
 from neurograph.inspection.inspected import Inspected
+from neurograph.inspection.selections import Selection
 from neurograph.layers import Layer
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Loss, get_loss, softmax
@@ -45,28 +45,6 @@ from neurograph.schedule import Plan, break_cycles, plan
 from neurograph.values import natural, number
 
 __all__ = ["Network"]
-
-
-class Elements:
-    """The neurons, or the synapses, of a network in networkx's order."""
-
-    def __init__(self, graph: NeuronGraph, kind: type):
-        self._graph, self._kind = graph, kind
-
-    def __iter__(self) -> Iterator:
-        if self._kind is Neuron:
-            return iter(dict(self._graph.nodes).values())
-        return (d for _, _, d in self._graph.edges(data=True))
-
-    def __len__(self) -> int:
-        graph = self._graph
-        return len(graph) if self._kind is Neuron else graph.number_of_edges()
-
-    def __contains__(self, handle: object) -> bool:
-        return any(handle is one for one in self)
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} {self._kind.__name__.lower()}s>"
 
 
 class Network(Inspected):
@@ -400,14 +378,14 @@ class Network(Inspected):
     # ------------------------------------------------------------ looking
 
     @property
-    def neurons(self) -> Elements:
+    def neurons(self) -> Selection:
         """All neurons, in the order of `net.nodes`."""
-        return Elements(self, Neuron)
+        return Selection(self, self.node_attr_dict_factory)
 
     @property
-    def synapses(self) -> Elements:
+    def synapses(self) -> Selection:
         """All synapses, in the order of `net.edges`."""
-        return Elements(self, Synapse)
+        return Selection(self, self.edge_attr_dict_factory)
 
     @property
     def weights(self) -> np.ndarray:

@@ -341,7 +341,7 @@ class _Job:
         self.run = self.run._replace(out_w=empty(n_out, self.dtype))
         marks = np.linspace(0, n, self.pieces(2 * n) + 1).astype(int).tolist()
         if n_out:
-            pieces = [(0, *m, n_out) for m in pairwise(marks)]
+            pieces: list[tuple[int, ...]] = [(0, *m, n_out) for m in pairwise(marks)]
             self.share(self.kernels.reorder, fixed[:2], pieces)
         for t in range(self.n_steps, 0, -self.stride):
             first = max(0, t - self.stride)
