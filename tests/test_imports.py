@@ -52,11 +52,13 @@ ORDER = [
     "initializers",
     "conversion",
     "lessons",
+    "rounds",
     "learner",
     "online_training",
     "quasi_newton",
     "history",
     "callbacks",
+    "checkpoints",
     "merging",
     "training",
     "inspection",
@@ -73,6 +75,10 @@ ORDER = [
     "io.native",
     "io.native_check",
     "io.native_reader",
+    "io.optimizers",
+    "io.checkpoint",
+    "io.checkpoint_check",
+    "io.checkpoint_reader",
     "io.synaptic",
     "io.synaptic_writer",
     "io",
@@ -110,7 +116,7 @@ ORDER = [
     "",
 ]
 # Delegating methods, which import when they are called; the only exceptions.
-DELEGATES = {("network", "io.native")}
+DELEGATES = {("network", "io.native"), ("training", "io.checkpoint")}
 ROOT = Path(neurograph.__file__).parent
 
 
