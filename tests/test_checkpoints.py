@@ -1,6 +1,7 @@
 """Checkpoints: a training that stops anywhere goes on, bit for bit, as if it had not."""
 
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 import neurograph as ng
 from neurograph.io import checkpoint as writer
 from neurograph.io.checkpoint_reader import prepared, read
+from neurograph.training import prepare
 from tests.lossless import everything, typed
 from tests.strategies import SMOOTH, networks
 
@@ -243,7 +245,7 @@ def test_a_checkpoint_is_a_network_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "every", [None, "1 s", "30 sec", "2min", "1 h", 2, "2 epochs", "3 batches"]
+    "every", [None, "1 s", "30 sec", "2min", "1 h", 2, "2 epochs", "3 batches", "2 batches"]
 )
 def test_how_often(every, written, monkeypatch):
     clock = iter(range(0, 10**9, 31))  # seconds, each time that somebody looks
@@ -256,6 +258,8 @@ def test_how_often(every, written, monkeypatch):
         assert inner == [(2, 0), (4, 0), (6, 0)]
     elif every == "3 batches":
         assert inner == [(n, 0) for n in range(1, 8)]
+    elif every == "2 batches":
+        assert inner == [divmod(n, 3) for n in range(2, 24, 2)]
     else:  # how often somebody looks goes by real time: each epoch at least, each batch at most
         least, most = {
             "1 s": (7, 23),
@@ -403,6 +407,43 @@ def long_trainings():
         (small(), wide, {"engine": "walker", "rule": "rtrl", "optimizer": ng.SGD(0.01)}),
         (small(), wide[:9], {"engine": "walker", "validation": (many, many[:, :1]), **adam}),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("told", [{}, {"rule": "lstm-g"}], ids=["batches", "online"])
+def test_orders_that_were_drawn_ahead_are_drawn_again(told, written):
+    """Rounds of many epochs, stopped in the middle."""
+    told = {"epochs": 30, "engine": "walker", "optimizer": ng.SGD(0.1)} | told
+    told |= {} if "rule" in told else {"batch_size": 5}
+    steady, net = small(), small()
+    wanted = outcome(steady, steady.fit(X, Y, **told))
+    history = net.fit(X, Y, checkpoint="nowhere", every="31 batches", **told)
+    assert outcome(net, history) == wanted
+    for raw in written[::3]:
+        assert outcome(*gone_on(raw, X, Y)) == wanted
+
+
+def test_it_stops_wherever_somebody_listens(written):
+    """Between batches, between epochs, and while validation data are measured."""
+    places = set()
+    for n in range(40):
+        net, steady = small(), small()
+        told = {"epochs": 3, "batch_size": 5, "optimizer": ng.Adam(0.1), "validation": (X, Y)}
+        job = prepare(net, X, Y, checkpoint="nowhere", every="1 h", engine="walker", **told)
+        heard = itertools.count()
+        job.interrupted = lambda heard=heard, n=n: next(heard) >= n
+        history = job.run(lambda n: None)
+        places.add((len(history), len(job.begun.values) if job.begun else 0, bool(job.pending)))
+        assert len(history.validation_loss) == len(history.loss)
+        wanted = outcome(steady, steady.fit(X, Y, engine="walker", **told))
+        assert outcome(*gone_on(written[-1], X, Y, validation=(X, Y))) == wanted
+    assert {
+        (0, 0, False),
+        (0, 1, False),
+        (0, 0, True),
+        (1, 0, False),
+        (1, 0, True),
+        (3, 0, False),
+    } <= places
 
 
 STOPS = 300 if THOROUGH else 50

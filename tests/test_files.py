@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neurograph as ng
+from neurograph.io.checkpoint_reader import read as read_checkpoint
 from neurograph.io.files import parse_json, write_text
 from neurograph.io.native_reader import read
 from tests.fuzz.mutants import joined, signed, split
@@ -461,8 +462,11 @@ def test_limits(tmp_path, monkeypatch):
         read(written(ng.Network([(0, n) for n in alike])))
 
 
-def test_every_flipped_bit_is_seen():
-    raw = (DATA / "format-1.ng").read_bytes()
+@pytest.mark.parametrize(
+    ("name", "read"), [("format-1.ng", read), ("checkpoint-1.ng", read_checkpoint)]
+)
+def test_every_flipped_bit_is_seen(name, read):
+    raw = (DATA / name).read_bytes()
     read(raw)
     damaged = bytearray(raw)
     for at in range(len(raw)):
