@@ -53,6 +53,7 @@ from neurograph.trainer import Trainer
 
 if TYPE_CHECKING:
     from neurograph import datasets, io, tasks
+    from neurograph.io.checkpoint_reader import resume
     from neurograph.io.native_reader import load
 
 __version__ = "0.1.0"
@@ -115,6 +116,7 @@ __all__ = [
     "plan",
     "random_network",
     "reservoir",
+    "resume",
     "schedules",
     "set_num_threads",
     "tasks",
@@ -127,8 +129,10 @@ def __getattr__(name: str) -> Any:
         return import_module(f"neurograph.{name}")
     if name == "load":
         return import_module("neurograph.io.native_reader").load
+    if name == "resume":
+        return import_module("neurograph.io.checkpoint_reader").resume
     raise AttributeError(f"module 'neurograph' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "datasets", "io", "load", "tasks"])
+    return sorted([*globals(), "datasets", "io", "load", "resume", "tasks"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from time import perf_counter
 from types import MethodType
+from typing import Any
 
 import numpy as np
 
@@ -29,11 +29,11 @@ from neurograph.learning.optimizers import Optimizer
 from neurograph.learning.schedules import rate_at
 from neurograph.learning.updates import in_kernel, limits, open_state, sides, update
 from neurograph.lessons import Lessons
+from neurograph.rounds import rounds
 from neurograph.schedule import NONE, Plan, plan
 
-__all__ = ["Learner", "backward", "mean_loss", "orders", "work"]
+__all__ = ["Learner", "backward", "mean_loss", "work"]
 
-ROUND = 0.04  # seconds of learning before Python is asked for Ctrl-C and progress
 PART = 2**22  # neurons times steps and samples that are run at once where only the loss is wanted
 
 
@@ -74,24 +74,28 @@ def backward(
     return found, backpropagate(graph, engine, recording, *given, accumulate, mask)
 
 
-def mean_loss(graph: NeuronGraph, engine: Engine, lessons: Lessons, loss: Loss) -> float:
-    """Return the mean loss of the network as it is; nothing is changed."""
+def mean_loss(
+    graph: NeuronGraph,
+    engine: Engine,
+    lessons: Lessons,
+    loss: Loss,
+    interrupted: Callable[[], bool],
+) -> float | None:
+    """Return the mean loss of the network as it is, or None if that was interrupted.
+
+    Nothing is changed.
+    """
     made = plan(graph)
     at_once = max(1, PART // (made.n_neurons * lessons.batch.steps))
     total = asked = 0.0
     for first in range(0, len(lessons.targets), at_once):
+        if interrupted():
+            return None
         some = lessons.part(np.arange(first, min(first + at_once, len(lessons.targets))))
         recording = record(engine, graph, made, some.batch, None)
         found = evaluate(loss, seen(recording), some.targets, "sum", some.weight)
         total, asked = total + found.value, asked + found.asked
     return total / (asked or 1.0)
-
-
-def orders(rng: np.random.Generator, n: int, n_epochs: int, shuffle: bool) -> np.ndarray:
-    """Return the samples of some epochs in the order of learning."""
-    if not shuffle:
-        return np.arange(n_epochs * n) % n if n_epochs > 1 else np.arange(n)
-    return np.array([rng.permutation(n) for _ in range(n_epochs)], int).ravel()
 
 
 @dataclass
@@ -109,7 +113,6 @@ class Learner:
     def __post_init__(self) -> None:
         self.batch_size = min(self.batch_size, len(self.lessons.targets))
         self.limits = limits(self.graph)
-        open_state(self.graph, self.optimizer)
 
     # ------------------------------------------------------------ who learns
 
@@ -222,52 +225,15 @@ class Learner:
 
     # ------------------------------------------------------------ epochs
 
-    def epochs(
-        self,
-        job: object,
-        n_epochs: int,
-        shuffle: bool,
-        at_once: int | None,
-        interrupted: Callable[[], bool],
-    ) -> Iterator[list[float]]:
-        """Learn; yield the mean losses of some epochs at a time.
+    @property
+    def n_samples(self) -> int:
+        """How many samples there are to learn from."""
+        return len(self.lessons.targets)
 
-        `interrupted` is asked between two rounds, each of about `ROUND` seconds. How
-        many batches or epochs are learned at a time changes no result.
-        """
-        n_samples, rng = len(self.lessons.targets), self.graph.rng
-        per_epoch = -(-n_samples // self.batch_size)
-        begin = np.arange(per_epoch) * self.batch_size
-        epoch, pace, drops = 0, self.first_pace(), self.drops()
-        at_once = 1 if drops else at_once  # an order, its masks, the next order
-        while epoch < n_epochs:
-            n = max(1, min(pace // per_epoch, n_epochs - epoch, at_once or n_epochs))
-            before = rng.bit_generator.state
-            order = orders(rng, n_samples, n, shuffle)
-            begins = np.full(n * per_epoch + 1, len(order))
-            np.add(np.arange(n)[:, None] * n_samples, begin, out=begins[:-1].reshape(n, per_epoch))
-            values = np.zeros((n * per_epoch, 2))
-            q = 0
-            while q < len(values):
-                last, started = min(q + pace, len(values)), perf_counter()
-                done = q + self.learn(order, begins[q : last + 1], values[q:last])
-                pace = next_pace(last - q, perf_counter() - started)
-                if done < last and drops:
-                    values[done], done = self.step(order[begins[done] : begins[done + 1]]), done + 1
-                elif done < last:
-                    after, rng.bit_generator.state = rng.bit_generator.state, before
-                    # No more is drawn than was learned from, or tried.
-                    tried = done // per_epoch + 1 if epoch or done else 0
-                    orders(rng, n_samples, tried, shuffle)
-                    values[done] = self.step(order[begins[done] : begins[done + 1]])
-                    rng.bit_generator.state, done = after, done + 1  # it went well after all
-                q = done
-                if interrupted():
-                    full = q // per_epoch
-                    yield losses(values[: full * per_epoch], full)
-                    return
-            yield losses(values, n)
-            epoch += n
+    def epochs(self, job: Any) -> Iterator[list[float]]:
+        """Learn; yield the mean losses of some epochs at a time, see `rounds`."""
+        open_state(self.graph, self.optimizer)
+        return rounds(self, job)
 
     def first_pace(self) -> int:
         """Return how many batches to learn at first: a moment's work of a kernel."""
@@ -276,15 +242,9 @@ class Learner:
         made = plan(self.graph)
         return max(1, 2**17 // (work(made, self.lessons.batch) * self.batch_size))
 
-
-def losses(values: np.ndarray, n_epochs: int) -> list[float]:
-    """Return the mean loss of each of some epochs from losses and weights of their batches."""
-    if not n_epochs:
-        return []
-    loss, asked = values.reshape(n_epochs, -1, 2).transpose(2, 0, 1)
-    return ((loss * asked).sum(1) / np.maximum(asked.sum(1), 1e-300)).tolist()
-
-
-def next_pace(n: int, seconds: float) -> int:
-    """Return how many batches to learn at a time, after n of them took so long."""
-    return max(1, min(8 * n, int(n * ROUND / max(seconds, 1e-9))))
+    def losses(self, values: np.ndarray, n_epochs: int) -> list[float]:
+        """Return the mean loss of each of some epochs from losses and weights of their batches."""
+        if not n_epochs:
+            return []
+        loss, asked = values.reshape(n_epochs, -1, 2).transpose(2, 0, 1)
+        return ((loss * asked).sum(1) / np.maximum(asked.sum(1), 1e-300)).tolist()

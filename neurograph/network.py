@@ -802,6 +802,8 @@ class Network(Inspected):
         callbacks: Any = (),
         progress: bool | None = None,
         engine: str | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        every: int | str | None = None,
     ) -> History:
         """Train on samples, batch by batch; or online, step by step, by a rule.
 
@@ -842,6 +844,12 @@ class Network(Inspected):
             Show a bar (extra `progress`); where somebody can see it unless given.
         engine : str, optional
             Instead of `net.engine`.
+        checkpoint : path, optional
+            Write all of the training there, now and then, at Ctrl-C and at the end;
+            `neurograph.resume(path, X, Y)` goes on with it, bit for bit, as if it had not stopped.
+        every : int or str, optional
+            How often: so many epochs, or "500 batches", "30 s", "10 min", "1 h"; once a minute
+            unless given. Wherever it stops, also inside an epoch, it can go on.
 
         Returns
         -------
@@ -854,6 +862,8 @@ class Network(Inspected):
             Training diverged; the network is as it was before the batch that did it.
         ParameterError, ShapeError
             Something that does not fit; nothing is changed.
+        OSError
+            There can be no checkpoint; nothing is changed. One that fails later is a warning.
 
         Examples
         --------
@@ -879,6 +889,8 @@ class Network(Inspected):
             callbacks=callbacks,
             progress=progress,
             engine=engine or self.engine,
+            checkpoint=checkpoint,
+            every=every,
         )
 
     def reset_optimizer(self) -> None:

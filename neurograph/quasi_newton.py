@@ -13,7 +13,7 @@ from neurograph.graph import NeuronGraph
 from neurograph.learner import Learner
 from neurograph.learning.losses import Loss
 from neurograph.learning.optimizers import LBFGS, SGD
-from neurograph.learning.updates import limits, sides
+from neurograph.learning.updates import limits, open_state, sides
 from neurograph.lessons import Lessons
 from neurograph.schedule import plan
 
@@ -32,9 +32,7 @@ def minimize(
     if learner.drops():
         raise ParameterError("L-BFGS needs a loss that stays as it is: no dropout with it")
 
-    def epochs(
-        job: Any, n_epochs: int, shuffle: bool, at_once: Any, interrupted: Callable[[], bool]
-    ) -> Iterator[list[float]]:
+    def epochs(job: Any) -> Iterator[list[float]]:
         # SciPy calls, it cannot be asked for one iteration after the other; so the job is told
         # of each epoch here, and nothing is left to yield.
         free = _Free(graph)
@@ -51,14 +49,15 @@ def minimize(
         def seen(theta: np.ndarray) -> None:
             free.write(theta)
             job.ended([learner.gradient(lessons).value])
-            if job.stopped or interrupted():
+            if job.stopped or job.interrupted():
                 raise Stop
 
-        if not n_epochs:
+        open_state(graph, learner.optimizer)
+        if not job.epochs:
             return
         start = free.read()
-        best = optimizer.minimize(function, start, free.bounds, n_epochs, seen)
-        free.write(best.x if not (job.stopped or interrupted()) else free.read())
+        best = optimizer.minimize(function, start, free.bounds, job.epochs, seen)
+        free.write(best.x if not (job.stopped or job.interrupted()) else free.read())
         yield []
 
     return epochs

@@ -52,11 +52,13 @@ ORDER = [
     "initializers",
     "conversion",
     "lessons",
+    "rounds",
     "learner",
     "online_training",
     "quasi_newton",
     "history",
     "callbacks",
+    "checkpoints",
     "merging",
     "training",
     "inspection",
@@ -94,6 +96,10 @@ ORDER = [
     "io.native",
     "io.native_check",
     "io.native_reader",
+    "io.optimizers",
+    "io.checkpoint",
+    "io.checkpoint_check",
+    "io.checkpoint_reader",
     "io.synaptic",
     "io.synaptic_writer",
     "io",
@@ -137,6 +143,7 @@ DELEGATES = {
     ("elements", "inspection.states"),
     ("elements", "inspection.updates"),
 }
+DELEGATES = {("network", "io.native"), ("training", "io.checkpoint")}
 ROOT = Path(neurograph.__file__).parent
 
 

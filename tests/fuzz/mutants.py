@@ -10,12 +10,17 @@ from pathlib import Path
 import numpy as np
 
 import neurograph as ng
+from neurograph.io.checkpoint import describe
+from neurograph.io.checkpoint_reader import prepared
+from neurograph.io.checkpoint_reader import read as read_checkpoint
 from neurograph.io.files import parse_json
 from neurograph.io.native_reader import read
+from neurograph.training import prepare
 from tests.lossless import everything, rich, written
 
 HEAD = b'{"__metadata__":{"sha256":"'
 DATA = Path(__file__).parent.parent / "data"
+FUZZ_X = np.random.default_rng(0).uniform(0.1, 0.9, (9, 2))
 DEEP = "nested too deeply"  # becomes lists, which json.dumps could not write
 NASTY = [
     None, True, False, 0, 1, -1, 5, 255, 2**31, 2**63, 2**200, 0.5, 1e308, -0.0, "", "x", "λ\ud800", "x" * 70_000,
@@ -34,6 +39,25 @@ def native_seeds() -> list[bytes]:
     bits = ng.Network([("a", "b")], seed=np.random.Generator(np.random.MT19937(1)))
     bits.inputs, bits.rule = ["a"], ng.BPTT(3)
     return [written(net) for net in (rich(), small, bits, ng.Network())]
+
+
+def checkpoint_seeds() -> list[bytes]:
+    """Checkpoints of trainings of all kinds, in the middle."""
+    told = [
+        {"optimizer": ng.AdamW(ng.schedules.WarmUp(ng.schedules.Cosine(0.02, steps=5), 2)), "validation": 0.3,
+         "callbacks": [ng.EarlyStopping(3)]},
+        {"optimizer": ng.Rprop(0.01), "sample_weight": np.arange(1, 10), "validation": (FUZZ_X, FUZZ_X[:, :1])},
+        {"optimizer": ng.SGD(0.01), "rule": ng.BPTT(3), "batch_size": 1},
+    ]  # fmt: skip
+    made: list[bytes] = []
+    for options in told:
+        net = ng.perceptron(2, 2, 1, seed=0)
+        job = prepare(net, FUZZ_X, FUZZ_X[:, :1], **{"epochs": 4, "batch_size": 2, "engine": "walker",
+                      "checkpoint": "nowhere", "every": "5 batches", "begins": False, **options})  # fmt: skip
+        job.saver.write = lambda path, job: made.append(b"".join(map(bytes, describe(job))))
+        job.run(lambda n: None)
+        del made[-1]  # that of the end
+    return made[::2]
 
 
 def synaptic_seeds() -> list[bytes]:
@@ -116,8 +140,18 @@ def bent(found, rng: np.random.Generator):
 
 
 def native_mutants(n: int, seed: int) -> Iterator[bytes]:
-    """Files of our own: scratched; or scratched in the data, the header, the JSON, and signed."""
-    rng, seeds = np.random.default_rng(seed), native_seeds()
+    """Files of our own, see `mutants`."""
+    return mutants(n, seed, native_seeds(), ("network",))
+
+
+def checkpoint_mutants(n: int, seed: int) -> Iterator[bytes]:
+    """Checkpoints, see `mutants`."""
+    return mutants(n, seed, checkpoint_seeds(), ("training", "training", "training", "network"))
+
+
+def mutants(n: int, seed: int, seeds: list[bytes], parts: tuple[str, ...]) -> Iterator[bytes]:
+    """Files scratched; or scratched in the data, the header, the JSON, and signed."""
+    rng = np.random.default_rng(seed)
     for i in range(n):
         raw = seeds[int(rng.integers(len(seeds)))]
         header, data = split(raw)
@@ -126,8 +160,9 @@ def native_mutants(n: int, seed: int) -> Iterator[bytes]:
         elif i % 5 == 1:
             yield signed(scratched(raw, rng))
         elif i % 5 == 2:
-            inner = bent(parse_json(header["__metadata__"]["network"]), rng)
-            header["__metadata__"]["network"] = dumped(inner)
+            part = parts[i % len(parts)]
+            inner = bent(parse_json(header["__metadata__"][part]), rng)
+            header["__metadata__"][part] = dumped(inner)
             yield joined(header, data)
         elif i % 5 == 3:
             at = int(rng.integers(max(1, len(data))))
@@ -171,6 +206,27 @@ def try_native(raw: bytes) -> bool:
     return True
 
 
+def try_checkpoint(raw: bytes) -> bool:
+    """Read a checkpoint and go on for an epoch: well, or with a sentence; or a `FormatError`, and False."""
+    try:
+        found = read_checkpoint(raw)
+    except ng.FormatError:
+        return False
+    data = {"validation": (FUZZ_X, FUZZ_X[:, :1])} if "validation X" in found.data else {}
+    if "sample_weight" in found.data:
+        data["sample_weight"] = np.arange(1, 10)
+    found.engine = "walker"  # what kernels are given, they are given by everybody
+    try:
+        epochs = len(found.history) + 1
+        job = prepared(found, FUZZ_X, FUZZ_X[:, :1], epochs=epochs, checkpoint="nowhere", **data)
+        assert b"".join(map(bytes, describe(job)))
+        job.saver = None
+        job.run(lambda n: None)
+    except ng.NeurographError:
+        pass
+    return True
+
+
 def try_synaptic(raw: bytes) -> bool:
     """The same of a file of Synaptic."""
     try:
@@ -185,5 +241,6 @@ def try_synaptic(raw: bytes) -> bool:
 
 LOADERS = {
     "native": (native_mutants, try_native),
+    "checkpoint": (checkpoint_mutants, try_checkpoint),
     "synaptic": (synaptic_mutants, try_synaptic),
 }
