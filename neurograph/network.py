@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from _thread import get_ident
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
@@ -25,11 +26,11 @@ from neurograph.engines.base import (
 from neurograph.errors import (
     NeurographError,
     NeurographWarning,
-    NonFiniteError,
     ParameterError,
     ShapeError,
 )
 from neurograph.graph import NeuronGraph
+from neurograph.guard import exclusive, shared
 from neurograph.history import History
 from neurograph.initializers import initialize
 from neurograph.inspection.inspected import Inspected
@@ -111,6 +112,7 @@ class Network(Inspected):
 
     # ------------------------------------------------------------ building
 
+    @exclusive
     def add_neuron(
         self,
         name: Hashable,
@@ -145,6 +147,7 @@ class Network(Inspected):
         self.add_node(name, **_present(given), **attr)
         return self.neuron(name)
 
+    @exclusive
     def add_synapse(
         self,
         source: Hashable,
@@ -190,6 +193,7 @@ class Network(Inspected):
         self.add_edge(u, v, **_present({**given, **gate}), **attr)
         return self._succ[u][v]
 
+    @exclusive
     def add_layer(self, name: str, size: int, *, role: str | None = None, **options: Any) -> Layer:
         """Add neurons "name.0", "name.1", … as an ordered group.
 
@@ -215,6 +219,7 @@ class Network(Inspected):
     from_graph = classmethod(conversion.from_graph)  # type: ignore[var-annotated]
     from_arrays = classmethod(conversion.from_arrays)  # type: ignore[var-annotated]
 
+    @exclusive
     def merge(
         self,
         other: Network,
@@ -266,6 +271,7 @@ class Network(Inspected):
         """
         return merging.merge(self, other, ports, prefix)
 
+    @exclusive
     def make_leaky(self, neuron: Hashable, tau: float) -> Synapse:
         """Make a neuron leaky: s(t) = (1 - 1/τ) s(t - 1) + (1/τ) (b + Σ w y).
 
@@ -299,6 +305,7 @@ class Network(Inspected):
         self.nodes[name].bias /= tau
         return leak
 
+    @exclusive
     def initialize(self, scheme: str = "glorot_uniform", *, scale: float | None = None) -> None:
         """Draw the weights anew from the network's generator.
 
@@ -328,6 +335,7 @@ class Network(Inspected):
         initialize(self, scheme, scale)
         self.reset_optimizer()
 
+    @exclusive
     def break_cycles(self) -> list[Synapse]:
         """Give delay 1 to a few synapses, so that no cycle is without delay; return them.
 
@@ -339,11 +347,13 @@ class Network(Inspected):
         """
         return break_cycles(self)
 
+    @exclusive
     def copy(self, as_view: bool = False) -> Network:
         """Return an independent network with the same numbers, ties, gates and generator."""
         twin = super().copy(as_view=as_view)
         return twin if as_view else self._dress(twin)
 
+    @exclusive
     def __deepcopy__(self, memo: dict) -> Network:
         return self._dress(super().__deepcopy__(memo))
 
@@ -355,6 +365,7 @@ class Network(Inspected):
                 twin.layers[name] = Layer(twin, name, kept)
         return twin
 
+    @exclusive
     def save(self, path: str | os.PathLike) -> None:
         """Write everything that this network is into a file; `neurograph.load` reads it.
 
@@ -381,6 +392,7 @@ class Network(Inspected):
 
         save(self, path)
 
+    @exclusive
     def clear(self) -> None:
         """Remove everything (`reset_state` is another thing)."""
         super().clear()
@@ -392,6 +404,7 @@ class Network(Inspected):
         return self._engine
 
     @engine.setter
+    @exclusive
     def engine(self, name: str) -> None:
         get_engine(name)
         self._engine = name
@@ -415,6 +428,7 @@ class Network(Inspected):
         return read_column(self, Synapse, "weight")
 
     @weights.setter
+    @exclusive
     def weights(self, values: Any) -> None:
         write_column(self, Synapse, "weight", values)
 
@@ -424,6 +438,7 @@ class Network(Inspected):
         return read_column(self, Neuron, "bias")
 
     @biases.setter
+    @exclusive
     def biases(self, values: Any) -> None:
         write_column(self, Neuron, "bias", values)
 
@@ -445,6 +460,7 @@ class Network(Inspected):
         self.require_own()
         return conversion.to_scipy(self)
 
+    @exclusive
     def set_weights(self, matrix: Any) -> None:
         """Assign weights from a matrix, as `to_scipy` returns it; dense arrays work too.
 
@@ -482,6 +498,7 @@ class Network(Inspected):
 
     # ------------------------------------------------------------ running
 
+    @exclusive
     def run(self, X: Any, *, state: State | None = None, engine: str | None = None) -> Recording:
         """Run the network on X and keep everything that happened.
 
@@ -512,6 +529,7 @@ class Network(Inspected):
         self._tape = (recording, executor, self._store.version, self._store.edits)
         return recording
 
+    @exclusive
     def forward(self, X: Any, *, state: State | None = None, engine: str | None = None):
         """Return the outputs for X, of shape (n_out,), (B, n_out) or (B, T, n_out).
 
@@ -528,17 +546,23 @@ class Network(Inspected):
         return self.run(X, state=state, engine=engine).outputs
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the outputs for X, and leave no trace: a `backward` that waits still can."""
-        made = self.plan()
-        require_outputs(made)
-        batch = Batch.of(X, made, self.dtype)
-        executor = get_engine(self.engine, learner.work(made, batch))
-        return record(executor, self, made, batch, None).outputs
+        """Return the outputs for X, and leave no trace: a `backward` that waits still can.
+
+        Any number of threads may ask one network for predictions at once.
+        """
+        self.plan()
+        with shared(self._store.guard, "predict"):
+            made = self.plan()
+            require_outputs(made)
+            batch = Batch.of(X, made, self.dtype)
+            executor = get_engine(self.engine, learner.work(made, batch))
+            return record(executor, self, made, batch, None).outputs
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the softmax of the outputs, for a network trained with categorical loss."""
         return softmax(self.predict(X))
 
+    @exclusive
     def backward(
         self,
         target: Any = None,
@@ -598,9 +622,10 @@ class Network(Inspected):
                 raise ShapeError(
                     f"gradient must have shape {(*shape, n_out)}, as the outputs; got {given.shape}"
                 )
+            full = given.reshape((*shape, *(1,) * (2 - len(shape)), n_out))
             if not np.isfinite(given).all():
-                raise NonFiniteError(f"gradient holds {given[~np.isfinite(given)].flat[0]}")
-            full = given.reshape((*shape, *(1,) * (2 - len(shape)), n_out)).transpose(1, 2, 0)
+                raise learner.gradient_given(recording.plan, full)
+            full = full.transpose(1, 2, 0)
             zero = np.zeros_like(full)
             d_input = backpropagate(self, executor, recording, full, zero, accumulate)
         self._input_gradient = d_input.transpose(2, 0, 1).reshape(*shape, -1)
@@ -639,6 +664,7 @@ class Network(Inspected):
         return self._online.rule
 
     @rule.setter
+    @exclusive
     def rule(self, rule: str | Rule) -> None:
         self.require_own()
         fresh = Online(rule)
@@ -679,7 +705,15 @@ class Network(Inspected):
         >>> net.activate([1]), net.activate([1]), s.eligibility
         (array([2.]), array([3.]), 1.5)
         """
-        return self._online.activate(self, x)
+        guard, me = self._store.guard, get_ident()
+        outer = guard.user
+        if (outer or guard.readers) and outer != me:
+            outer = guard.refuse(me, "activate")
+        guard.user = me
+        try:
+            return self._online.activate(self, x)
+        finally:
+            guard.user = outer
 
     def propagate(self, rate: float, target: Any, *, loss: str | Loss = "matching") -> None:
         """Learn from the step that `activate` has just done.
@@ -714,8 +748,17 @@ class Network(Inspected):
         >>> [net.activate(x).round().item() for x in ([0, 0], [0, 1], [1, 0], [1, 1])]
         [0.0, 1.0, 1.0, 0.0]
         """
-        self._online.propagate(self, rate, target, loss)
+        guard, me = self._store.guard, get_ident()
+        outer = guard.user
+        if (outer or guard.readers) and outer != me:
+            outer = guard.refuse(me, "propagate")
+        guard.user = me
+        try:
+            self._online.propagate(self, rate, target, loss)
+        finally:
+            guard.user = outer
 
+    @exclusive
     def stepper(self, rate: float, *, loss: str | Loss = "matching") -> Step:
         """Return `step(x, target)`: activate and propagate, with all else checked beforehand.
 
@@ -738,6 +781,7 @@ class Network(Inspected):
         """
         return self._online.stepping(self, rate, loss)
 
+    @exclusive
     def learn(self, X: Any, Y: Any, rate: float, *, loss: str | Loss = "matching") -> np.ndarray:
         """Activate and propagate, step by step, from where the network stands.
 
@@ -786,11 +830,13 @@ class Network(Inspected):
         """
         return self._online.extended_traces(self)
 
+    @exclusive
     def clear_traces(self) -> None:
         """Set traces and responsibilities to 0, as Synaptic's `clear`; states stay."""
         self.require_own()
         self._online.clear_traces(self)
 
+    @exclusive
     def reset_state(self) -> None:
         """Go back to rest: states, outputs, deltas, gains, traces; weights and gradients stay."""
         self.require_own()
@@ -805,6 +851,7 @@ class Network(Inspected):
 
     # ------------------------------------------------------------ learning
 
+    @exclusive
     def fit(
         self,
         X: Any,
@@ -902,6 +949,7 @@ class Network(Inspected):
             engine=engine or self.engine,
         )
 
+    @exclusive
     def reset_optimizer(self) -> None:
         """Forget what the optimizer keeps of each parameter, and how many updates it did."""
         self.require_own()

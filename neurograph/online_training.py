@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurograph.errors import ParameterError
+from neurograph.errors import NonFiniteError, ParameterError
 from neurograph.graph import NeuronGraph
 from neurograph.learner import orders
 from neurograph.learning.losses import Loss, Outputs
@@ -84,14 +84,19 @@ class OnlineLearner:
                 n = min(most, n_epochs - epoch)
                 order = orders(graph.rng, n_samples, n, shuffle)
                 target = targets[order]
-                many = self.state.follow(
-                    graph,
-                    samples[order].reshape(-1, n_in),
-                    target.reshape(-1, target.shape[-1]),
-                    self.rate,
-                    self.loss,
-                    n_steps,
-                )
+                try:
+                    many = self.state.follow(
+                        graph,
+                        samples[order].reshape(-1, n_in),
+                        target.reshape(-1, target.shape[-1]),
+                        self.rate,
+                        self.loss,
+                        n_steps,
+                    )
+                except NonFiniteError as error:
+                    nth = error.sample or 0  # since these epochs began
+                    moved = error.moved(sample=int(order[nth]), epoch=epoch + nth // n_samples)
+                    raise self.lessons.located(moved) from None
                 yield self.losses(many, n)
                 epoch += n
         finally:  # what `activate` keeps is another matter

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         history = _fit(options, recipe, net, train, held)
     except NonFiniteError as error:
-        raise NonFiniteError(f"training diverged, try a smaller --rate: {error}") from None
+        raise error.moved(prefix="training diverged, try a smaller --rate: ") from None
     if history.interrupted and not len(history):
         raise KeyboardInterrupt
     net.graph[RECIPE] = recipe.to_dict()

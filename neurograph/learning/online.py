@@ -6,6 +6,7 @@ there goes on with what it had.
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections.abc import Callable, Hashable, Sequence
 from struct import Struct
 from struct import error as StructError
@@ -160,8 +161,13 @@ class Online:
         if x.ndim != 2 or x.shape[1] != len(made.inputs):
             raise ShapeError(f"X must have shape (steps, {len(made.inputs)}); got {x.shape}")
         if not np.isfinite(x).all():
-            t, i = np.argwhere(~np.isfinite(x))[0]
-            raise NonFiniteError(f"X holds {x[t, i]} at step {t}; inputs must be finite numbers")
+            t, i = np.argwhere(~np.isfinite(x))[0].tolist()
+            name = made.name(int(made.inputs[i]))
+            raise NonFiniteError(
+                f"X holds {x[t, i]} for input {name!r}",
+                quantity="X", value=float(x[t, i]), neuron=name, step=t, column=i,
+                advice="inputs must be finite numbers",
+            )  # fmt: skip
         return x, loss.prepare(Y, (len(x),), len(made.outputs))[:, 0]
 
     def follow(
@@ -363,21 +369,28 @@ class Step:
 
     def __init__(self, graph: Any, state: Online, rate: float, loss: Loss):
         self.rate, self._graph, self._state, self._loss = rate, graph, state, loss
-        self._ready = -1
+        self._ready, self._guard = -1, graph._store.guard
 
     def __call__(self, x: Sequence[float], target: Sequence[float]) -> np.ndarray:
         """Activate, propagate, and return the outputs (n_out,), in an array that is used again."""
-        state, store = self._state, self._graph._store
-        if self._ready != store.edits or state.edits != self._ready:
-            self._get_ready()
+        state, store, guard, me = self._state, self._graph._store, self._guard, get_ident()
+        outer = guard.user
+        if (outer or guard.readers) and outer != me:
+            outer = guard.refuse(me, "step")
+        guard.user = me
         try:
-            self._fill(self._bytes, 0, *target, *x)
-        except CANNOT_FILL:
-            state.set_x(x)
-            state.set_target(target, self._loss)
-        self._stepper.step(self.rate, self._loss)
-        store.edits = state.edits = self._ready = self._ready + 1
-        return self._outputs
+            if self._ready != store.edits or state.edits != self._ready:
+                self._get_ready()
+            try:
+                self._fill(self._bytes, 0, *target, *x)
+            except CANNOT_FILL:
+                state.set_x(x)
+                state.set_target(target, self._loss)
+            self._stepper.step(self.rate, self._loss)
+            store.edits = state.edits = self._ready = self._ready + 1
+            return self._outputs
+        finally:
+            guard.user = outer
 
     def _get_ready(self) -> None:
         state, graph = self._state, self._graph
