@@ -284,3 +284,251 @@ def test_a_way_back_names_the_first_number_that_is_not_finite(seed):
             assert error.quantity == "gradient" and error.synapse in edges
         assert not math.isfinite(error.value) and error.terms
         require_unchanged(before, net)
+
+
+# ---------------------------------------------------------------- data
+
+
+def plain(dtype="float64", **options):
+    return ng.perceptron(2, 3, 1, seed=0, dtype=dtype, **options)
+
+
+X4, Y4 = np.linspace(-1, 1, 8).reshape(4, 2), np.array([[0.0], [1], [1], [0]])
+
+
+def with_value(array, place, value):
+    found = np.array(array, float)
+    found[place] = value
+    return found
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_bad_data_are_named_by_row_and_column(value):
+    net = plain()
+    net.forward(X4)
+    before, bad = everything(net), with_value(X4, (2, 1), value)
+    sequence = with_value(np.zeros((3, 2, 2)), (1, 1, 0), value)
+    for call, place in (
+        (lambda: net.run(bad), ("X", 2, 0, 1)),
+        (lambda: net.predict(bad), ("X", 2, 0, 1)),
+        (lambda: net.fit(bad, Y4), ("X", 2, 0, 1)),
+        (lambda: net.run(sequence), ("X", 1, 1, 0)),
+        (lambda: net.activate(bad[2]), ("X", None, None, 1)),
+        (lambda: net.stepper(0.1)(bad[2].tolist(), [1]), ("X", None, None, 1)),
+        (lambda: net.learn(bad, Y4, 0.1), ("X", None, 2, 1)),
+        (lambda: net.fit(bad, Y4, rule="lstm-g"), ("X", 2, 0, 1)),
+        (lambda: net.backward(gradient=with_value(Y4, (3, 0), value)), ("gradient", 3, 0, 0)),
+        (
+            lambda: net.fit(X4, Y4, sample_weight=with_value(np.ones(4), 2, value)),
+            ("sample_weight", 2, None, None),
+        ),
+        *(
+            ()
+            if np.isnan(value)  # not asked
+            else (
+                (lambda: net.backward(with_value(Y4, (3, 0), value)), ("target", 3, 0, 0)),
+                (lambda: net.fit(X4, with_value(Y4, (3, 0), value)), ("target", 3, 0, 0)),
+                (lambda: net.learn(X4, with_value(Y4, (3, 0), value), 0.1), ("target", None, 3, 0)),
+            )
+        ),
+    ):
+        with pytest.raises(ng.NonFiniteError) as caught:
+            call()
+        error = caught.value
+        assert (error.quantity, error.sample, error.step, error.column) == place
+        assert f"{value}" in str(error)
+        after = everything(net)
+        assert all(np.array_equal(before[key], after[key], equal_nan=True) for key in before)
+    for call in (
+        lambda: setattr(net, "weights", with_value(net.weights, 4, value)),
+        lambda: setattr(net, "biases", with_value(net.biases, 3, value)),
+    ):
+        with pytest.raises(ng.ParameterError, match="input.1' -> 'hidden.1'|'hidden.1'"):
+            call()
+    require_unchanged({k: v for k, v in before.items() if k in everything(net)}, net)
+
+
+# ---------------------------------------------------------------- fit
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "optimizer",
+    [ng.SGD(0.1), ng.Momentum(0.1), ng.Adam(0.1), ng.AdamW(0.1), ng.RMSprop(0.01), ng.Rprop(0.01),
+     ng.SGD(0.1, clip_value=1.0), ng.Adam(0.1, clip_norm=1.0)],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("what", ["state", "gradient"])
+def test_fit_names_epoch_batch_and_sample_and_goes_back(engine, optimizer, size, what):
+    rng = np.random.default_rng(size)
+    X, Y = rng.uniform(-1, 1, (9, 2)), rng.uniform(size=(9, 1))
+    net = plain(activation="identity", output_activation="identity")
+    row = 7
+    if what == "state":
+        into = net.edges["input.0", "hidden.0"]
+        into.weight, into.trainable = BIG, False
+        X, Y = np.zeros((9, 3, 2)), np.repeat(Y[:, None], 3, 1)
+        X[row, 1, 0] = BIG
+    else:
+        X[row], Y[row] = 1e155, 1e-3
+    epochs = 2 if what == "state" else 1
+    twin = net.copy()
+    net.engine = twin.engine = engine
+    options = {"batch_size": size, "optimizer": optimizer, "shuffle": False}
+    with pytest.raises(ng.NonFiniteError) as caught:
+        net.fit(X, Y, epochs=epochs, **options)
+    error, batch = caught.value, row // size
+    assert (error.epoch, error.batch, error.update) == (0, batch, batch)
+    if what == "state":
+        assert (error.neuron, error.sample, error.step) == ("hidden.0", row, 1)
+    elif error.sample is not None:
+        assert error.sample == row
+    assert f"in batch {batch} of epoch 0" in str(error) and error.terms
+    twin.fit(X[: batch * size], Y[: batch * size], **options)
+    a, b = everything(net), everything(twin)
+    for key in a:
+        if key[1] not in ("state", "output", "delta", "gain"):
+            assert np.array_equal(a[key], b[key]), key
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_update_names_the_parameter_that_it_makes_infinite(engine):
+    net = plain(activation="identity", output_activation="identity")
+    net.engine = engine
+    net.forward(X4[:1])
+    net.backward(Y4[:1])
+    grads, before = net.gradients, everything(net)
+    rate = 1.7e308
+    with np.errstate(over="ignore"):
+        new = net.weights - rate * 50 * grads
+    with pytest.raises(ng.NonFiniteError, match="training diverged: the update makes") as caught:
+        net.fit(X4[:1], [[Y4[0, 0] * 50 - 49 * net.predict(X4[:1])[0, 0]]],
+                optimizer=ng.SGD(rate), batch_size=1)  # fmt: skip
+    error = caught.value
+    edges = dict(zip(net.edges, new, strict=True))
+    if error.synapse is not None:
+        assert not math.isfinite(edges[error.synapse])
+    assert error.quantity in ("weight", "bias") and error.terms
+    require_unchanged(before, net)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_an_optimizer_keeps_has_to_be_finite_too(engine):
+    net = ng.perceptron(1, 1, activation="identity", output_activation="identity", seed=0)
+    net.engine = engine
+    before = everything(net)
+    for optimizer, kept in ((ng.Adam(1e-3), "square"), (ng.RMSprop(1e-3), "square")):
+        with pytest.raises(ng.NonFiniteError) as caught:
+            net.fit([[1e100]], [[1e100]], optimizer=optimizer)
+        assert caught.value.quantity == kept
+    with pytest.raises(ng.NonFiniteError, match="norm of the gradient is inf"):
+        net.fit([[1e100]], [[1e100]], optimizer=ng.SGD(1e-300, clip_norm=1.0))
+    require_unchanged(before, net)
+
+
+def test_validation_and_held_out_samples_have_the_numbers_that_the_user_gave():
+    net = plain()
+    X, Y = np.zeros((10, 2)), np.zeros((10, 1))
+    X[9] = [1e308, 1e308]
+    net.weights = [1e3] * len(net.weights)
+    with pytest.raises(ng.NonFiniteError) as caught:
+        net.fit(X, Y, validation=0.2, shuffle=False)
+    assert caught.value.sample == 9
+    order = np.random.default_rng(5)
+    X = order.permutation(X)
+    with pytest.raises(ng.NonFiniteError) as caught:
+        net.fit(X, Y, validation=0.3, batch_size=2)
+    assert caught.value.sample == int(np.argmax(X[:, 0]))
+
+
+def test_lbfgs_goes_back_to_its_last_iteration():
+    net = plain(activation="identity", output_activation="identity")
+    net.plan()  # which arranges the rows
+    before = everything(net)
+    with pytest.raises(ng.NonFiniteError):
+        net.fit(X4 * 1e154, Y4, epochs=5, optimizer=ng.LBFGS())
+    require_unchanged(before, net)
+
+
+# ---------------------------------------------------------------- online
+
+RULES = ["lstm-g", "rtrl", ng.BPTT(4), "synaptic"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("seed", range(4))
+def test_an_online_step_names_the_neuron_and_changes_nothing(engine, rule, seed):
+    net, X, oracle = case(seed, "overflow")
+    if rule == "synaptic":  # which has an order of its own
+        net, X, oracle = ng.lstm(2, 2, 1, seed=seed), np.zeros((1, 3, 2)), None
+        net.weights = [BIG] * net.number_of_edges()
+        X[0, 2] = BIG
+    net.rule, net.engine = rule, engine
+    wrong = None
+    for t, x in enumerate(X[0]):
+        before = everything(net)
+        try:
+            net.activate(x)
+        except ng.NonFiniteError as error:
+            wrong = t, error
+            break
+    alone = Oracle(net, X[:1]).first_forward() if oracle else None
+    if oracle is None or alone is not None:
+        t, error = wrong
+        assert error.step == t and error.neuron in net and error.terms
+        require_unchanged(before, net)
+    if alone is not None:
+        assert (error.step, error.neuron) == (alone[0], oracle.order[alone[1]])
+        twin = net.copy()
+        twin.reset_state()
+        with pytest.raises(ng.NonFiniteError) as caught:
+            twin.learn(X[0], np.full((4, 2), np.nan), 0.1)
+        assert (caught.value.step, caught.value.neuron) == (error.step, error.neuron)
+        assert np.array_equal(twin._online.fields["s"], net._online.fields["s"])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_propagate_names_what_diverged_and_changes_nothing(engine, rule):
+    net = plain(activation="identity", output_activation="identity")
+    net.rule, net.engine = rule, engine
+    net.activate([0.5, 0.25])
+    net.propagate(0.0, [1.0])
+    before = everything(net)
+    with np.errstate(over="ignore"):
+        bad = [e for e, w, g in zip(net.edges, net.weights, net.gradients, strict=True)
+               if not np.isfinite(w - 1.7e308 * (g * 1e10))]  # fmt: skip
+    error_now = net.activate([0.5, 0.25])[0] - 1.0
+    before = everything(net)
+    with pytest.raises(ng.NonFiniteError) as caught:
+        net.propagate(1.7e308, [error_now * -1e10])
+    error = caught.value
+    assert error.step == 1 and error.terms and "as it was before propagate" in str(error)
+    assert error.synapse in bad or error.neuron in net
+    require_unchanged(before, net)
+    step = net.copy().stepper(1.7e308)
+    with pytest.raises(ng.NonFiniteError) as caught:
+        step([0.5, 0.25], [error_now * -1e10])
+    assert caught.value.step == 2
+    net.edges["input.0", "hidden.0"].weight = 1e200
+    net.edges["hidden.0", "output.0"].weight = 1e200
+    net.activate([0.0, 0.0])
+    before = everything(net)
+    with pytest.raises(ng.NonFiniteError) as caught:
+        net.propagate(0.1, [1e150])
+    assert not math.isfinite(caught.value.value) and caught.value.step == 2
+    assert rule == "rtrl" or caught.value.neuron == "hidden.0"
+    require_unchanged(before, net)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_fit_by_a_rule_names_epoch_sample_and_step(engine):
+    net = plain(activation="identity", output_activation="identity")
+    X, Y = np.zeros((5, 3, 2)), np.zeros((5, 3, 1))
+    X[3, 1], net.edges["input.0", "hidden.0"].weight = BIG, BIG
+    with pytest.raises(ng.NonFiniteError) as caught:
+        net.fit(X, Y, rule="lstm-g", epochs=2, optimizer=ng.SGD(1e-3), engine=engine)
+    error = caught.value
+    assert (error.epoch, error.sample, error.step, error.neuron) == (0, 3, 1, "hidden.0")

@@ -40,10 +40,12 @@ class Diagnosis:
         found = first(np.where(np.isfinite(y), s, np.nan)) or (0,)
         j, name, job = found[0], self.plan.name(found[0]), self.job
         quantity, value = ("output", y[j]) if np.isfinite(s[j]) else ("state", s[j])
+        with np.errstate(all="ignore"):
+            terms = self.state_terms(j, s, y, quantity)
         raise NonFiniteError(
             f"neuron {name!r} would have state {s[j]} and output {y[j]}",
             quantity=quantity, value=float(value), neuron=name, step=job.steps,
-            **largest(self.state_terms(j, s, y, quantity)),
+            **largest(terms),
             advice="the network is as it was before this step. Weights or inputs are too large,"
             " or a loop amplifies",
         )  # fmt: skip
@@ -56,8 +58,7 @@ class Diagnosis:
         ys = np.concatenate([self.f["y"][-self.plan.history :], y[None]])[..., None]
         ss = np.stack([self.f["s"][-1], s])[..., None]
         run = Run(self.plan, *self.parameters, ss, ys, self.job.steps)
-        with np.errstate(all="ignore"):
-            return run.state_terms(0, j, 0)
+        return run.state_terms(0, j, 0)
 
     def diverged(
         self,

@@ -143,7 +143,10 @@ class Online:
         if not n_out:
             raise ParameterError("the network has no outputs to propagate from")
         row = [target] if n_out == 1 and np.ndim(target) == 0 else target
-        job.target[:] = loss.prepare(row, (), n_out)[0, 0]
+        try:
+            job.target[:] = loss.prepare(row, (), n_out)[0, 0]
+        except NonFiniteError as error:
+            raise error.moved(step=None, sample=None) from None
 
     def learn(
         self, graph: NeuronGraph, X: Any, Y: Any, rate: float, loss: str | Loss
@@ -168,7 +171,10 @@ class Online:
                 quantity="X", value=float(x[t, i]), neuron=name, step=t, column=i,
                 advice="inputs must be finite numbers",
             )  # fmt: skip
-        return x, loss.prepare(Y, (len(x),), len(made.outputs))[:, 0]
+        try:
+            return x, loss.prepare(Y, (len(x),), len(made.outputs))[:, 0]
+        except NonFiniteError as error:  # its samples are our steps
+            raise error.moved(step=error.sample, sample=None) from None
 
     def follow(
         self,

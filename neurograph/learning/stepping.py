@@ -221,10 +221,11 @@ class Walk(Diagnosis):
         self.require_finite(s_now, y_now)
         s[:-1], y[:-1] = s[1:], y[1:]
         s[-1], y[-1] = s_now, y_now
-        for j, f in enumerate(job.functions):
-            self.f["slope"][j] = 0 if j in self.inputs else f.derivative(s_now[j])
-        job.clock += 1
-        self.remember()
+        with np.errstate(over="ignore", invalid="ignore"):
+            for j, f in enumerate(job.functions):
+                self.f["slope"][j] = 0 if j in self.inputs else f.derivative(s_now[j])
+            job.clock += 1
+            self.remember()
         self.show()
 
     def show(self) -> None:
@@ -485,8 +486,21 @@ class WalkSynaptic(Walk):
     def activate(self) -> None:
         """Visit every neuron once: state, traces, then the gains that it gives."""
         require_inputs(self.plan, self.job.x)
-        job, plan, (weight, bias) = self.job, self.plan, self.job.eligibility
-        before = [array.copy() for array in (*self.f.values(), weight, bias)]
+        changed = (*self.f.values(), *self.job.eligibility)
+        before = [array.copy() for array in changed]
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.sweep_forwards()
+            self.require_finite(self.f["s"][-1], self.f["y"][-1])
+        except NonFiniteError:
+            overwrite(changed, before)
+            raise
+        self.job.clock += 1
+        self.show()
+
+    def sweep_forwards(self) -> None:
+        """Visit every neuron once."""
+        job, plan, weight = self.job, self.plan, self.job.eligibility.weight
         old, s = self.f["s"]
         y, slope, gain = self.f["y"][-1], self.f["slope"], self.f["gain"]
         column = {j: c for c, j in enumerate(plan.inputs.tolist())}
@@ -507,13 +521,6 @@ class WalkSynaptic(Walk):
             for q, t, extended in self.pairs(j):
                 extended[:] = self.decay(t) * extended + slope[j] * own * self.influence(q)
             gain[plan.gated_synapse[plan.gated_indptr[j] : plan.gated_indptr[j + 1]]] = y[j]
-        try:
-            self.require_finite(s, y)
-        except NonFiniteError:
-            overwrite((*self.f.values(), weight, bias), before)
-            raise
-        job.clock += 1
-        self.show()
 
     def gain(self, e: int) -> float:
         """Return what its gater has last written into synapse e."""
