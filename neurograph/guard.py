@@ -20,6 +20,7 @@ from neurograph.errors import BusyError
 __all__ = ["Guard", "exclusive", "shared"]
 
 F = TypeVar("F", bound=Callable)
+READ = -1
 
 
 class Guard:
@@ -28,7 +29,7 @@ class Guard:
     Attributes
     ----------
     user : int
-        Ident of the thread that runs or edits it; 0: none does.
+        Ident of the thread that runs or edits it; 0: none does; `READ`: some only predict.
     readers : list of int
         Idents of threads that only predict.
     planning : RLock
@@ -47,9 +48,11 @@ class Guard:
         self.planning = threading.RLock()
 
     def refuse(self, me: int, what: str) -> int:
-        """Raise `BusyError`; return 0 if those who used the network are gone, or this thread."""
+        """Raise `BusyError`; if whoever used the network is gone, or is this thread, return what
+        `user` shall be afterwards.
+        """
         there = sys._current_frames()
-        others = [ident for ident in (self.user, *self.readers) if ident and ident != me]
+        others = [ident for ident in (self.user, *self.readers) if ident > 0 and ident != me]
         alive = [ident for ident in others if ident in there]
         if alive:
             names = {thread.ident: thread.name for thread in threading.enumerate()}
@@ -59,7 +62,7 @@ class Guard:
                 " its own, net.copy() beforehand, or let them take turns with a threading.Lock"
             )
         self.readers[:] = [ident for ident in self.readers if ident in there]
-        return 0
+        return READ if self.readers else 0
 
 
 def exclusive(method: F) -> F:
@@ -73,7 +76,7 @@ def exclusive(method: F) -> F:
     def guarded(graph: Any, *args: Any, **options: Any) -> Any:
         guard, me = graph._store.guard, get_ident()
         outer = guard.user
-        if (outer or guard.readers) and outer != me:
+        if outer and outer != me:
             outer = guard.refuse(me, what)
         guard.user = me
         try:
@@ -90,8 +93,13 @@ def shared(guard: Guard, what: str) -> Iterator[None]:
     me = get_ident()
     guard.readers.append(me)
     try:
-        if guard.user and guard.user != me:
-            guard.user = guard.refuse(me, what)
+        if guard.user not in (READ, me, 0):
+            guard.refuse(me, what)
+            guard.user = 0
+        if not guard.user:
+            guard.user = READ
         yield
     finally:
         guard.readers.remove(me)
+        if not guard.readers and guard.user == READ:
+            guard.user = 0

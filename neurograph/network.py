@@ -707,7 +707,7 @@ class Network(Inspected):
         """
         guard, me = self._store.guard, get_ident()
         outer = guard.user
-        if (outer or guard.readers) and outer != me:
+        if outer and outer != me:
             outer = guard.refuse(me, "activate")
         guard.user = me
         try:
@@ -750,7 +750,7 @@ class Network(Inspected):
         """
         guard, me = self._store.guard, get_ident()
         outer = guard.user
-        if (outer or guard.readers) and outer != me:
+        if outer and outer != me:
             outer = guard.refuse(me, "propagate")
         guard.user = me
         try:

@@ -396,7 +396,7 @@ class Handle(MutableMapping):
         self.require_attached()
         guard, me = self._home.store.guard, get_ident()
         outer = guard.user
-        if (outer or guard.readers) and outer != me:
+        if outer and outer != me:
             outer = guard.refuse(me, f"{self} cannot change now")
         guard.user = me
         try:

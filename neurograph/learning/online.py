@@ -381,7 +381,7 @@ class Step:
         """Activate, propagate, and return the outputs (n_out,), in an array that is used again."""
         state, store, guard, me = self._state, self._graph._store, self._guard, get_ident()
         outer = guard.user
-        if (outer or guard.readers) and outer != me:
+        if outer and outer != me:
             outer = guard.refuse(me, "step")
         guard.user = me
         try:
