@@ -19,6 +19,7 @@ from neurograph.elements import Neuron, Synapse
 from neurograph.engines.base import Recording, State, Trace
 from neurograph.engines.pool import get_num_threads, set_num_threads
 from neurograph.errors import (
+    BusyError,
     CycleError,
     DetachedError,
     FormatError,
@@ -69,6 +70,7 @@ __all__ = [
     "Activation",
     "Adam",
     "AdamW",
+    "BusyError",
     "CycleError",
     "DetachedError",
     "EarlyStopping",

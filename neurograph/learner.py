@@ -21,7 +21,7 @@ from neurograph.engines.base import (
     activations,
     record,
 )
-from neurograph.errors import NeurographError
+from neurograph.errors import NeurographError, NonFiniteError
 from neurograph.graph import NeuronGraph
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate
@@ -64,14 +64,27 @@ def backward(
     accumulate: bool = False,
     weight: np.ndarray | None = None,
     mask: np.ndarray | None = None,
+    inputs: bool = True,
 ) -> tuple[Evaluation, np.ndarray]:
     """Write the gradient of a loss of a run; return the loss and ∂L/∂x, (T, n_in, B).
 
-    `weight` : of each sample; `mask` : what multiplied each weight in the run.
+    `weight` : of each sample; `mask` : what multiplied each weight in the run; `inputs` : whether
+    ∂L/∂x has to be finite.
     """
     found = evaluate(loss, seen(recording), target, reduction, weight)
     given = found.d_output, found.d_state
-    return found, backpropagate(graph, engine, recording, *given, accumulate, mask)
+    return found, backpropagate(graph, engine, recording, *given, accumulate, mask, inputs)
+
+
+def gradient_given(made: Plan, full: np.ndarray) -> NonFiniteError:
+    """Return what says where a given ∂L/∂Y, (B, T, n_out), is not finite."""
+    b, t, o = np.argwhere(~np.isfinite(full))[0].tolist()
+    name = made.name(int(made.outputs[o]))
+    return NonFiniteError(
+        f"gradient holds {full[b, t, o]} for output {name!r}",
+        quantity="gradient", value=float(full[b, t, o]), neuron=name, step=t, sample=b, column=o,
+        advice="it must be finite",
+    )  # fmt: skip
 
 
 def mean_loss(
@@ -92,8 +105,11 @@ def mean_loss(
         if interrupted():
             return None
         some = lessons.part(np.arange(first, min(first + at_once, len(lessons.targets))))
-        recording = record(engine, graph, made, some.batch, None)
-        found = evaluate(loss, seen(recording), some.targets, "sum", some.weight)
+        try:
+            recording = record(engine, graph, made, some.batch, None)
+            found = evaluate(loss, seen(recording), some.targets, "sum", some.weight)
+        except NonFiniteError as error:
+            raise some.located(error) from None
         total, asked = total + found.value, asked + found.asked
     return total / (asked or 1.0)
 
@@ -185,6 +201,13 @@ class Learner:
             raise
         return found.value, found.asked
 
+    def placed(
+        self, error: NonFiniteError, order: np.ndarray, learned: int, per_epoch: int
+    ) -> NonFiniteError:
+        """Return an error of `step` that names the epoch, the batch in it, and the update."""
+        epoch, batch = divmod(learned, per_epoch)
+        return error.moved(epoch=epoch, batch=batch, update=self.graph._store.updates)
+
     def gradient(self, part: Lessons) -> Evaluation:
         """Write the gradient of the mean loss of some samples."""
         graph, made = self.graph, plan(self.graph)
@@ -196,7 +219,9 @@ class Learner:
                 weights *= mask
             recording = record(self.engine, graph, made, part.batch, None)
             found, _ = backward(graph, self.engine, recording, part.targets, self.loss, "mean",
-                                weight=part.weight, mask=mask)  # fmt: skip
+                                weight=part.weight, mask=mask, inputs=False)  # fmt: skip
+        except NonFiniteError as error:
+            raise part.located(error) from None
         finally:
             if whole is not None:
                 weights[:] = whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from _thread import get_ident
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -25,10 +26,10 @@ from neurograph.engines.base import (
 from neurograph.errors import (
     NeurographError,
     NeurographWarning,
-    NonFiniteError,
     ParameterError,
     ShapeError,
 )
+from neurograph.guard import exclusive, shared
 from neurograph.history import History
 from neurograph.initializers import initialize
 from neurograph.inspection.inspected import Inspected
@@ -89,6 +90,7 @@ class Network(Inspected):
 
     # ------------------------------------------------------------ building
 
+    @exclusive
     def add_neuron(
         self,
         name: Hashable,
@@ -123,6 +125,7 @@ class Network(Inspected):
         self.add_node(name, **_present(given), **attr)
         return self.neuron(name)
 
+    @exclusive
     def add_synapse(
         self,
         source: Hashable,
@@ -168,6 +171,7 @@ class Network(Inspected):
         self.add_edge(u, v, **_present({**given, **gate}), **attr)
         return self._succ[u][v]
 
+    @exclusive
     def add_layer(self, name: str, size: int, *, role: str | None = None, **options: Any) -> Layer:
         """Add neurons "name.0", "name.1", … as an ordered group.
 
@@ -193,6 +197,7 @@ class Network(Inspected):
     from_graph = classmethod(conversion.from_graph)  # type: ignore[var-annotated]
     from_arrays = classmethod(conversion.from_arrays)  # type: ignore[var-annotated]
 
+    @exclusive
     def merge(
         self,
         other: Network,
@@ -244,6 +249,7 @@ class Network(Inspected):
         """
         return merging.merge(self, other, ports, prefix)
 
+    @exclusive
     def make_leaky(self, neuron: Hashable, tau: float) -> Synapse:
         """Make a neuron leaky: s(t) = (1 - 1/τ) s(t - 1) + (1/τ) (b + Σ w y).
 
@@ -277,6 +283,7 @@ class Network(Inspected):
         self.nodes[name].bias /= tau
         return leak
 
+    @exclusive
     def initialize(self, scheme: str = "glorot_uniform", *, scale: float | None = None) -> None:
         """Draw the weights anew from the network's generator.
 
@@ -306,6 +313,7 @@ class Network(Inspected):
         initialize(self, scheme, scale)
         self.reset_optimizer()
 
+    @exclusive
     def break_cycles(self) -> list[Synapse]:
         """Give delay 1 to a few synapses, so that no cycle is without delay; return them.
 
@@ -317,11 +325,13 @@ class Network(Inspected):
         """
         return break_cycles(self)
 
+    @exclusive
     def copy(self, as_view: bool = False) -> Network:
         """Return an independent network with the same numbers, ties, gates and generator."""
         twin = super().copy(as_view=as_view)
         return twin if as_view else self._dress(twin)
 
+    @exclusive
     def __deepcopy__(self, memo: dict) -> Network:
         return self._dress(super().__deepcopy__(memo))
 
@@ -333,6 +343,7 @@ class Network(Inspected):
                 twin.layers[name] = Layer(twin, name, kept)
         return twin
 
+    @exclusive
     def save(self, path: str | os.PathLike) -> None:
         """Write everything that this network is into a file; `neurograph.load` reads it.
 
@@ -359,6 +370,7 @@ class Network(Inspected):
 
         save(self, path)
 
+    @exclusive
     def clear(self) -> None:
         """Remove everything (`reset_state` is another thing)."""
         super().clear()
@@ -370,6 +382,7 @@ class Network(Inspected):
         return self._engine
 
     @engine.setter
+    @exclusive
     def engine(self, name: str) -> None:
         get_engine(name)
         self._engine = name
@@ -393,6 +406,7 @@ class Network(Inspected):
         return read_column(self, Synapse, "weight")
 
     @weights.setter
+    @exclusive
     def weights(self, values: Any) -> None:
         write_column(self, Synapse, "weight", values)
 
@@ -402,6 +416,7 @@ class Network(Inspected):
         return read_column(self, Neuron, "bias")
 
     @biases.setter
+    @exclusive
     def biases(self, values: Any) -> None:
         write_column(self, Neuron, "bias", values)
 
@@ -423,6 +438,7 @@ class Network(Inspected):
         self.require_own()
         return conversion.to_scipy(self)
 
+    @exclusive
     def set_weights(self, matrix: Any) -> None:
         """Assign weights from a matrix, as `to_scipy` returns it; dense arrays work too.
 
@@ -460,6 +476,7 @@ class Network(Inspected):
 
     # ------------------------------------------------------------ running
 
+    @exclusive
     def run(self, X: Any, *, state: State | None = None, engine: str | None = None) -> Recording:
         """Run the network on X and keep everything that happened.
 
@@ -490,6 +507,7 @@ class Network(Inspected):
         self._tape = (recording, executor, self._store.version, self._store.edits)
         return recording
 
+    @exclusive
     def forward(self, X: Any, *, state: State | None = None, engine: str | None = None):
         """Return the outputs for X, of shape (n_out,), (B, n_out) or (B, T, n_out).
 
@@ -506,17 +524,23 @@ class Network(Inspected):
         return self.run(X, state=state, engine=engine).outputs
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the outputs for X, and leave no trace: a `backward` that waits still can."""
-        made = self.plan()
-        require_outputs(made)
-        batch = Batch.of(X, made, self.dtype)
-        executor = get_engine(self.engine, learner.work(made, batch))
-        return record(executor, self, made, batch, None).outputs
+        """Return the outputs for X, and leave no trace: a `backward` that waits still can.
+
+        Any number of threads may ask one network for predictions at once.
+        """
+        self.plan()
+        with shared(self._store.guard, "predict"):
+            made = self.plan()
+            require_outputs(made)
+            batch = Batch.of(X, made, self.dtype)
+            executor = get_engine(self.engine, learner.work(made, batch))
+            return record(executor, self, made, batch, None).outputs
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the softmax of the outputs, for a network trained with categorical loss."""
         return softmax(self.predict(X))
 
+    @exclusive
     def backward(
         self,
         target: Any = None,
@@ -576,10 +600,10 @@ class Network(Inspected):
                 raise ShapeError(
                     f"gradient must have shape {(*shape, n_out)}, as the outputs; got {given.shape}"
                 )
+            full = given.reshape((*shape, *(1,) * (2 - len(shape)), n_out))
             if not np.isfinite(given).all():
-                raise NonFiniteError(f"gradient holds {given[~np.isfinite(given)].flat[0]}")
-            full = given.reshape((*shape, *(1,) * (2 - len(shape)), n_out)).transpose(1, 2, 0)
-            full = full.copy()  # it is kept for explanations, and theirs may change
+                raise learner.gradient_given(recording.plan, full)
+            full = full.transpose(1, 2, 0).copy()  # it is kept for explanations; theirs may change
             zero = np.zeros_like(full)
             d_input = backpropagate(self, executor, recording, full, zero, accumulate)
         self._input_gradient = d_input.transpose(2, 0, 1).reshape(*shape, -1)
@@ -618,6 +642,7 @@ class Network(Inspected):
         return self._online.rule
 
     @rule.setter
+    @exclusive
     def rule(self, rule: str | Rule) -> None:
         self.require_own()
         fresh = Online(rule)
@@ -658,7 +683,15 @@ class Network(Inspected):
         >>> net.activate([1]), net.activate([1]), s.eligibility
         (array([2.]), array([3.]), 1.5)
         """
-        return self._online.activate(self, x)
+        guard, me = self._store.guard, get_ident()
+        outer = guard.user
+        if outer and outer != me:
+            outer = guard.refuse(me, "activate")
+        guard.user = me
+        try:
+            return self._online.activate(self, x)
+        finally:
+            guard.user = outer
 
     def propagate(self, rate: float, target: Any, *, loss: str | Loss = "matching") -> None:
         """Learn from the step that `activate` has just done.
@@ -693,8 +726,17 @@ class Network(Inspected):
         >>> [net.activate(x).round().item() for x in ([0, 0], [0, 1], [1, 0], [1, 1])]
         [0.0, 1.0, 1.0, 0.0]
         """
-        self._online.propagate(self, rate, target, loss)
+        guard, me = self._store.guard, get_ident()
+        outer = guard.user
+        if outer and outer != me:
+            outer = guard.refuse(me, "propagate")
+        guard.user = me
+        try:
+            self._online.propagate(self, rate, target, loss)
+        finally:
+            guard.user = outer
 
+    @exclusive
     def stepper(self, rate: float, *, loss: str | Loss = "matching") -> Step:
         """Return `step(x, target)`: activate and propagate, with all else checked beforehand.
 
@@ -717,6 +759,7 @@ class Network(Inspected):
         """
         return self._online.stepping(self, rate, loss)
 
+    @exclusive
     def learn(self, X: Any, Y: Any, rate: float, *, loss: str | Loss = "matching") -> np.ndarray:
         """Activate and propagate, step by step, from where the network stands.
 
@@ -765,11 +808,13 @@ class Network(Inspected):
         """
         return self._online.extended_traces(self)
 
+    @exclusive
     def clear_traces(self) -> None:
         """Set traces and responsibilities to 0, as Synaptic's `clear`; states stay."""
         self.require_own()
         self._online.clear_traces(self)
 
+    @exclusive
     def reset_state(self) -> None:
         """Go back to rest: states, outputs, deltas, gains, traces; weights and gradients stay."""
         self.require_own()
@@ -784,6 +829,7 @@ class Network(Inspected):
 
     # ------------------------------------------------------------ learning
 
+    @exclusive
     def fit(
         self,
         X: Any,
@@ -893,6 +939,7 @@ class Network(Inspected):
             every=every,
         )
 
+    @exclusive
     def reset_optimizer(self) -> None:
         """Forget what the optimizer keeps of each parameter, and how many updates it did."""
         self.require_own()

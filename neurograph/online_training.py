@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurograph.errors import ParameterError
+from neurograph.errors import NonFiniteError, ParameterError
 from neurograph.graph import NeuronGraph
 from neurograph.learning.losses import Loss, Outputs
 from neurograph.learning.online import Online
@@ -121,6 +121,14 @@ class OnlineLearner:
         values = np.zeros((1, 2))
         self.learn(samples, np.array([0, 1]), values)
         return values[0, 0], values[0, 1]
+
+    def placed(
+        self, error: NonFiniteError, order: np.ndarray, learned: int, per_epoch: int
+    ) -> NonFiniteError:
+        """Return an error of `learn` that names the sample as X has it, and the epoch."""
+        nth = error.sample or 0  # of those that were learned at a time
+        epoch = (learned + nth) // per_epoch
+        return self.lessons.located(error.moved(sample=int(order[nth]), epoch=epoch))
 
     def losses(self, values: np.ndarray, n_epochs: int) -> list[float]:
         """Return the mean loss of each of some epochs from what was noted of their samples."""

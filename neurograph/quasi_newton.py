@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurograph.engines.base import Engine
-from neurograph.errors import ParameterError
+from neurograph.errors import NonFiniteError, ParameterError
 from neurograph.graph import NeuronGraph
 from neurograph.learner import Learner
 from neurograph.learning.losses import Loss
@@ -37,6 +37,7 @@ def minimize(
         # of each epoch here, and nothing is left to yield.
         free = _Free(graph)
         values: list[float] = []
+        n_done, kept = 0, free.snapshot()  # after the last iteration
 
         def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
             free.write(theta)
@@ -47,7 +48,9 @@ def minimize(
             return value, free.gradient() + free.penalty(theta, optimizer.l2)
 
         def seen(theta: np.ndarray) -> None:
+            nonlocal n_done, kept
             free.write(theta)
+            n_done, kept = n_done + 1, free.snapshot()
             job.ended([learner.gradient(lessons).value])
             if job.stopped or job.interrupted():
                 raise Stop
@@ -56,7 +59,13 @@ def minimize(
         if not job.epochs:
             return
         start = free.read()
-        best = optimizer.minimize(function, start, free.bounds, job.epochs, seen)
+        try:
+            best = optimizer.minimize(function, start, free.bounds, job.epochs, seen)
+        except NonFiniteError as error:
+            free.restore(kept)
+            raise error.moved(
+                epoch=n_done, prefix=error.prefix or "L-BFGS tried a step that is too long: "
+            ) from None
         free.write(best.x if not (job.stopped or job.interrupted()) else free.read())
         yield []
 
@@ -108,6 +117,17 @@ class _Free:
         weights = sides(self.graph)[0][0].array("weight")
         for group in self.ties:
             weights[group] = weights[group[0]]
+        self.graph._store.edits += 1
+
+    def snapshot(self) -> list[np.ndarray]:
+        """Return copies of the parameters and their gradients."""
+        return [t.array(name).copy() for t, c in sides(self.graph) for name in (c, "grad")]
+
+    def restore(self, kept: list[np.ndarray]) -> None:
+        """Go back to a snapshot."""
+        columns = [t.array(name) for t, c in sides(self.graph) for name in (c, "grad")]
+        for column, values in zip(columns, kept, strict=True):
+            column[:] = values
         self.graph._store.edits += 1
 
     def gradient(self) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from neurograph.errors import NonFiniteError
 from neurograph.graph import NeuronGraph
 
 __all__ = ["ROUND", "Begun", "Pupil", "orders", "rounds"]
@@ -52,6 +53,14 @@ class Pupil(Protocol):
 
     def step(self, samples: np.ndarray) -> tuple[float, float]:
         """Learn one batch, or say what is wrong; return what is to be noted of it."""
+
+    def placed(
+        self, error: NonFiniteError, order: np.ndarray, learned: int, per_epoch: int
+    ) -> NonFiniteError:
+        """Return an error that `learn` or `step` raised, with its place in the training.
+
+        order : the samples from the first of that call on; learned : batches before it
+        """
 
     def losses(self, values: np.ndarray, n_epochs: int) -> list[float]:
         """Return the mean loss of each of some epochs from what was noted of their batches."""
@@ -96,14 +105,21 @@ def rounds(pupil: Pupil, job: Any) -> Iterator[list[float]]:
             learned = epoch * per_epoch + q
             last = min(q + pace, len(values), q + job.batches_left(learned, per_epoch))
             started = perf_counter()
-            done = q + pupil.learn(order, begins[q : last + 1], values[q:last])
+            try:
+                done = q + pupil.learn(order, begins[q : last + 1], values[q:last])
+            except NonFiniteError as error:
+                raise pupil.placed(error, order[begins[q] :], learned, per_epoch) from None
             pace = next_pace(last - q, perf_counter() - started)
             if done < last:
                 after = rng.bit_generator.state
                 if not (begun or drops):  # no more than what was learned from, or tried
                     tried = done // per_epoch + 1 if epoch or done else 0
                     _draw_again(rng, before, n_samples, tried, job.shuffle)
-                values[done] = pupil.step(order[begins[done] : begins[done + 1]])
+                try:
+                    values[done] = pupil.step(order[begins[done] : begins[done + 1]])
+                except NonFiniteError as error:
+                    place = order[begins[done] :], epoch * per_epoch + done, per_epoch
+                    raise pupil.placed(error, *place) from None
                 rng.bit_generator.state, done = after, done + 1  # it went well after all
             q = done
             if job.looks_up(epoch * per_epoch + q, per_epoch):

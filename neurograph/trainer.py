@@ -17,6 +17,7 @@ import numpy as np
 
 from neurograph.costs import COSTS
 from neurograph.errors import NonFiniteError, ParameterError, ShapeError
+from neurograph.guard import exclusive
 from neurograph.learning.losses import Loss
 from neurograph.lessons import require_outputs
 from neurograph.network import Network
@@ -175,8 +176,7 @@ class Trainer:
         """
         settings = self.settings.changed(**overrides)
         started = perf_counter()
-        run = _Run(self.net, settings, X, Y)
-        stopped = run.finish()
+        run, stopped = train(self.net, settings, X, Y)
         return Trained(
             run.errors[-1],
             len(run.errors),
@@ -196,7 +196,20 @@ class Trainer:
             That of the trainer unless given.
         """
         settings = self.settings.changed(cost=cost)
-        return _Run(self.net, replace(settings, cross_validate=None), X, Y).test()
+        return test(self.net, replace(settings, cross_validate=None), X, Y)
+
+
+@exclusive
+def train(net: Network, settings: Settings, X: Any, Y: Any) -> tuple[_Run, str]:
+    """Train to the end; return what was done, and what ended it."""
+    run = _Run(net, settings, X, Y)
+    return run, run.finish()
+
+
+@exclusive
+def test(net: Network, settings: Settings, X: Any, Y: Any) -> float:
+    """Return the mean cost of the patterns."""
+    return _Run(net, settings, X, Y).test()
 
 
 class _Run:
@@ -259,7 +272,7 @@ class _Run:
         except NonFiniteError as error:
             if n == 1:
                 iteration = len(self.errors) + 1
-                raise NonFiniteError(f"iteration {iteration}: {error}") from error
+                raise error.moved(prefix=f"iteration {iteration}: ", epoch=None) from error
             self.restore(before, drawn)
             return 0, ""
         done, stopped = self.until(errors)
@@ -327,7 +340,12 @@ class _Run:
         """Activate patterns in some order (n, N), and learn; return the outputs (n, N, n_out)."""
         n_in, n_out = self.x.shape[1], self.target.shape[1]
         x, target = self.x[order].reshape(-1, n_in), learned.reshape(-1, n_out)
-        many = self.net._online.follow(self.net, x, target, rate, self.loss)
+        try:
+            many = self.net._online.follow(self.net, x, target, rate, self.loss)
+        except NonFiniteError as error:
+            if error.step is not None:  # which pattern it was, rather than when
+                error = error.moved(step=None, sample=int(order.ravel()[error.step]))
+            raise error from None
         return many.outputs.reshape(learned.shape).astype(float)
 
     def orders(self, n: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import neurograph
 
 ORDER = [
     "errors",
+    "guard",
     "functions",
     "values",
     "sweeps",
@@ -23,6 +24,7 @@ ORDER = [
     "cycles",
     "check",
     "schedule",
+    "engines.finite",
     "engines.base",
     "engines.walker",
     "blocks",
@@ -46,6 +48,7 @@ ORDER = [
     "learning.influences",
     "learning.rules",
     "learning.status",
+    "learning.finite",
     "learning.stepping",
     "learning.online",
     "layers",
@@ -142,8 +145,8 @@ DELEGATES = {
     ("elements", "inspection.explain"),
     ("elements", "inspection.states"),
     ("elements", "inspection.updates"),
+    ("training", "io.checkpoint"),
 }
-DELEGATES = {("network", "io.native"), ("training", "io.checkpoint")}
 ROOT = Path(neurograph.__file__).parent
 
 

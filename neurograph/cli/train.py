@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         net, history = _learn(options, recipe, table, train, held)
     except NonFiniteError as error:
-        raise NonFiniteError(f"training diverged, try a smaller --rate: {error}") from None
+        raise error.moved(prefix="training diverged, try a smaller --rate: ") from None
     if history.interrupted and options.checkpoint:
         print(f"to go on: neurograph train {options.data} --resume {options.checkpoint}",
               file=sys.stderr)  # fmt: skip

@@ -757,7 +757,7 @@ def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_
             continue
         for j in range(get(p, RUN, r + 1) - 1, get(p, RUN, r) - 1, -1):
             port = get(p, PORT, j)
-            bad += wrong(at(s, n + j))
+            bad += wrong(at(s, n + j) + at(y, now + j))
             d = at(eps, j) * at(slope, j)
             if port != NONE:
                 d += at(run.d_state, port)
@@ -1075,9 +1075,10 @@ def learn(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
             if at(p, READS_INPUTS) or LANES == 1:
                 fill_inputs(p, run, task, n_steps, LANES)
             forward(p, w, b, table, run, z, 0, n_steps)
+            late = (at(p, HISTORY) - 1) * row  # where y of the same step and neuron is
             for t in range(1, 1 + n_steps):
                 for i in range(t * row + lead * LANES, (t + 1) * row):
-                    bad += wrong(at(run.s, i))
+                    bad += wrong(at(run.s, i) + at(run.y, late + i))
             for t in range(n_steps):
                 value += measure(p, run, task, z, t, 1 / asked if asked > 0 else 1.0, LANES)
             backward(p, w, table, run, z, 0, n_steps, False)

@@ -6,6 +6,7 @@ there goes on with what it had.
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections.abc import Callable, Hashable, Sequence
 from struct import Struct
 from struct import error as StructError
@@ -142,7 +143,10 @@ class Online:
         if not n_out:
             raise ParameterError("the network has no outputs to propagate from")
         row = [target] if n_out == 1 and np.ndim(target) == 0 else target
-        job.target[:] = loss.prepare(row, (), n_out)[0, 0]
+        try:
+            job.target[:] = loss.prepare(row, (), n_out)[0, 0]
+        except NonFiniteError as error:
+            raise error.moved(step=None, sample=None) from None
 
     def learn(
         self, graph: NeuronGraph, X: Any, Y: Any, rate: float, loss: str | Loss
@@ -160,9 +164,17 @@ class Online:
         if x.ndim != 2 or x.shape[1] != len(made.inputs):
             raise ShapeError(f"X must have shape (steps, {len(made.inputs)}); got {x.shape}")
         if not np.isfinite(x).all():
-            t, i = np.argwhere(~np.isfinite(x))[0]
-            raise NonFiniteError(f"X holds {x[t, i]} at step {t}; inputs must be finite numbers")
-        return x, loss.prepare(Y, (len(x),), len(made.outputs))[:, 0]
+            t, i = np.argwhere(~np.isfinite(x))[0].tolist()
+            name = made.name(int(made.inputs[i]))
+            raise NonFiniteError(
+                f"X holds {x[t, i]} for input {name!r}",
+                quantity="X", value=float(x[t, i]), neuron=name, step=t, column=i,
+                advice="inputs must be finite numbers",
+            )  # fmt: skip
+        try:
+            return x, loss.prepare(Y, (len(x),), len(made.outputs))[:, 0]
+        except NonFiniteError as error:  # its samples are our steps
+            raise error.moved(step=error.sample, sample=None) from None
 
     def follow(
         self,
@@ -366,21 +378,28 @@ class Step:
 
     def __init__(self, graph: Any, state: Online, rate: float, loss: Loss):
         self.rate, self._graph, self._state, self._loss = rate, graph, state, loss
-        self._ready = -1
+        self._ready, self._guard = -1, graph._store.guard
 
     def __call__(self, x: Sequence[float], target: Sequence[float]) -> np.ndarray:
         """Activate, propagate, and return the outputs (n_out,), in an array that is used again."""
-        state, store = self._state, self._graph._store
-        if self._ready != store.edits or state.edits != self._ready:
-            self._get_ready()
+        state, store, guard, me = self._state, self._graph._store, self._guard, get_ident()
+        outer = guard.user
+        if outer and outer != me:
+            outer = guard.refuse(me, "step")
+        guard.user = me
         try:
-            self._fill(self._bytes, 0, *target, *x)
-        except CANNOT_FILL:
-            state.set_x(x)
-            state.set_target(target, self._loss)
-        self._stepper.step(self.rate, self._loss)
-        store.edits = state.edits = self._ready = self._ready + 1
-        return self._outputs
+            if self._ready != store.edits or state.edits != self._ready:
+                self._get_ready()
+            try:
+                self._fill(self._bytes, 0, *target, *x)
+            except CANNOT_FILL:
+                state.set_x(x)
+                state.set_target(target, self._loss)
+            self._stepper.step(self.rate, self._loss)
+            store.edits = state.edits = self._ready = self._ready + 1
+            return self._outputs
+        finally:
+            guard.user = outer
 
     def _get_ready(self) -> None:
         state, graph = self._state, self._graph
