@@ -167,7 +167,7 @@ def _outgoing(plan: Plan, inside: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "out_indptr": indptr,
         "out_rank": rank,
-        "out_synapse": out if (kind == NONE).any() else out[:0],
+        "out_synapse": out,
         "out_target": plan.target[out],
         "out_kind": kind,
     }
