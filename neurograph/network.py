@@ -683,15 +683,7 @@ class Network(Inspected):
         >>> net.activate([1]), net.activate([1]), s.eligibility
         (array([2.]), array([3.]), 1.5)
         """
-        guard, me = self._store.guard, get_ident()
-        outer = guard.user
-        if outer and outer != me:
-            outer = guard.refuse(me, "activate")
-        guard.user = me
-        try:
-            return self._online.activate(self, x)
-        finally:
-            guard.user = outer
+        return self._online.activate(self, x)
 
     def propagate(self, rate: float, target: Any, *, loss: str | Loss = "matching") -> None:
         """Learn from the step that `activate` has just done.

@@ -78,15 +78,23 @@ class Online:
 
     def activate(self, graph: Any, x: Any) -> np.ndarray:
         """Do one step with inputs x (n_in,); return the outputs (n_out,)."""
-        if self.edits != graph._store.edits:
-            self.open(graph, 1)
-        job = self.job
+        store = graph._store
+        guard, me = store.guard, get_ident()
+        outer = guard.user
+        if outer and outer != me:
+            outer = guard.refuse(me, "activate")
+        guard.user = me
         try:
-            self.fill_x(x)
-        except CANNOT_FILL:
-            self.set_x(x)
-        self.stepper.activate()
-        return job.outputs.copy()
+            if self.edits != store.edits:
+                self.open(graph, 1)
+            try:
+                self.fill_x(x)
+            except CANNOT_FILL:
+                self.set_x(x)
+            self.stepper.activate()
+            return self.job.outputs.copy()
+        finally:
+            guard.user = outer
 
     def propagate(self, graph: Any, rate: float, target: Any, loss: str | Loss) -> None:
         """Learn from the last step."""
@@ -382,7 +390,8 @@ class Step:
 
     def __call__(self, x: Sequence[float], target: Sequence[float]) -> np.ndarray:
         """Activate, propagate, and return the outputs (n_out,), in an array that is used again."""
-        state, store, guard, me = self._state, self._graph._store, self._guard, get_ident()
+        state, store = self._state, self._graph._store
+        guard, me = self._guard, get_ident()
         outer = guard.user
         if outer and outer != me:
             outer = guard.refuse(me, "step")
