@@ -2,10 +2,125 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from neurograph.elements import Synapse
 from neurograph.graph import NeuronGraph
+
+if TYPE_CHECKING:
+    from neurograph.inspection.certificates import EngineCertificate, GradientCertificate
+    from neurograph.learning.losses import Loss
+    from neurograph.learning.rules import Rule
 
 __all__ = ["Inspected"]
 
 
 class Inspected(NeuronGraph):
     """What a network can be asked; it changes nothing that is not put back."""
+
+    def verify_gradients(
+        self,
+        X: Any,
+        Y: Any,
+        *,
+        synapses: Iterable[Synapse | tuple] | Synapse | None = None,
+        neurons: Iterable | None = None,
+        loss: str | Loss | None = None,
+        reduction: str = "mean",
+        rule: str | Rule | None = None,
+        sample: int | None = None,
+        seed: int = 0,
+        engine: str | None = None,
+    ) -> GradientCertificate:
+        """Compare the gradient of every weight and bias with the slope of the loss.
+
+        Slopes are central differences, extrapolated with an estimate of their error (Ridders
+        1982), of the loss in float64. The network is not touched.
+
+        Parameters
+        ----------
+        X, Y : arrays
+            As for `forward` and `backward`; NaN in Y: not asked.
+        synapses : Synapse, or iterable of Synapse or (source, target), optional
+            Whose weights to check.
+        neurons : iterable of Neuron or name, optional
+            Whose biases to check. Everything is checked if neither is given. Tied synapses move
+            together; frozen parameters have a gradient too.
+        loss : str
+            See `neurograph.LOSSES`; "squared_error" unless given, with a rule "matching".
+        reduction : {"mean", "sum"}
+            Over samples and steps that are asked anything.
+        rule : str or Rule, optional
+            Check what `propagate` finds with this rule, each sample a sequence from rest, its
+            gradients added up over all steps; what `backward` finds unless given.
+        sample : int, optional
+            Draw so many of the parameters.
+        seed : int
+            Of that draw.
+        engine : str, optional
+            Instead of `net.engine`; "auto" goes by the work of all differences.
+
+        Returns
+        -------
+        GradientCertificate
+            `holds`, `verdicts`, `worst()`, `to_dict()`, `to_pandas()`; print it. Verdicts:
+            "exact" (the difference is within the estimated error plus rounding), "truncated"
+            (by the rule, or a surrogate derivative), "kink" (an activation or the hinge is at
+            one), "unresolved" (differences are not precise enough), "wrong".
+
+        Raises
+        ------
+        ParameterError, ShapeError, NonFiniteError
+            Something that does not fit.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(2, 3, 1, seed=0)
+        >>> certificate = net.verify_gradients([[0, 1], [1, 1]], [[1], [0]])
+        >>> certificate.holds, certificate.verdicts
+        (True, {'exact': 13})
+        """
+        from neurograph.inspection.verifying import verify_gradients
+
+        return verify_gradients(
+            self, X, Y, synapses=synapses, neurons=neurons, loss=loss, reduction=reduction,
+            rule=rule, sample=sample, seed=seed, engine=engine,
+        )  # fmt: skip
+
+    def verify_engines(
+        self,
+        X: Any,
+        Y: Any = None,
+        *,
+        loss: str | Loss = "squared_error",
+        reduction: str = "mean",
+        engines: tuple[str, str] = ("walker", "compiled"),
+    ) -> EngineCertificate:
+        """Compare what two engines find, in units of the last place.
+
+        Parameters
+        ----------
+        X, Y : arrays
+            As for `forward` and `backward`. Without Y the gradient is that of the sum of all
+            outputs.
+        loss, reduction : str
+            As for `backward`.
+        engines : two of {"walker", "compiled"}
+
+        Returns
+        -------
+        EngineCertificate
+            Of states, outputs, deltas and all gradients; print it.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(2, 3, 1, seed=0)
+        >>> net.verify_engines([[0, 1], [1, 1]]).holds
+        True
+        """
+        from neurograph.inspection.verifying import verify_engines
+
+        return verify_engines(self, X, Y, loss=loss, reduction=reduction, engines=engines)
