@@ -1,6 +1,8 @@
 """Certificates: they find what is right right, what is wrong wrong, and touch nothing."""
 
+import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from neurograph.engines.walker import Walker
 from neurograph.inspection.differences import Point, slope
 from tests.strategies import networks, runs, sequences
 
+DOCS = Path(__file__).parents[1] / "docs"
 LOSS_OUTPUTS = {
     "squared_error": "tanh",
     "mse": "softplus",
@@ -354,3 +357,25 @@ def test_units_of_the_last_place_are_counted():
         net.verify_engines([[1, 1]], engines=("walker",))
     with pytest.raises(ng.ParameterError, match="a quantity is one of"):
         found["gains"]
+
+
+# ---------------------------------------------------------------- the page
+
+
+def script():
+    spec = importlib.util.spec_from_file_location("certificates", DOCS / "certificates.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_architecture_is_certified_in_the_docs():
+    module, page = script(), (DOCS / "certificates.md").read_text(encoding="utf-8")
+    made = dict(module.architectures())
+    source = (DOCS / "certificates.py").read_text(encoding="utf-8")
+    assert all(f"ng.{kind}(" in source for kind in ng.architectures.__all__)
+    assert "C. elegans, trained" in page and "DOES NOT HOLD" not in page
+    for name, net in made.items():
+        assert f"| {name} |" in page and f"### {name}\n" in page
+        certificate = net.verify_gradients(*module.data(net, np.random.default_rng(2)), sample=6)
+        assert certificate.verdicts == {"exact": 6}, name

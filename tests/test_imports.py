@@ -64,6 +64,7 @@ ORDER = [
     "inspection.differences",
     "inspection.objective",
     "inspection.verifying",
+    "inspection.debugger",
     "viz",
     "inspection.inspected",
     "network",

@@ -254,9 +254,7 @@ class GradientCertificate(Certificate):
                 f" gradients up to {max(abs(row.analytic) for row in exact):.3g}; loss"
                 f" {self.value:.6g}"
             )
-        reasons = Counter(
-            (row.verdict, row.reason) for row in self.rows if row.verdict != "exact"
-        )
+        reasons = Counter((row.verdict, row.reason) for row in self.rows if row.verdict != "exact")
         for (verdict, reason), n in reasons.most_common(10):
             yield f"  {verdict:<9} {n}: {reason}"
         if self.rows:
@@ -367,7 +365,9 @@ class EngineCertificate(Certificate):
 
     def __repr__(self) -> str:
         worst = max((row.scaled for row in self.rows), default=0.0)
-        return f"<EngineCertificate: {'holds' if self.holds else 'fails'}, {worst:.3g} ulps at most>"
+        return (
+            f"<EngineCertificate: {'holds' if self.holds else 'fails'}, {worst:.3g} ulps at most>"
+        )
 
     def _lines(self) -> Iterator[str]:
         yield (

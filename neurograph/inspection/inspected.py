@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from neurograph.elements import Synapse
 from neurograph.graph import NeuronGraph
 
 if TYPE_CHECKING:
+    from neurograph.engines.base import State
     from neurograph.inspection.certificates import EngineCertificate, GradientCertificate
+    from neurograph.inspection.debugger import Event
     from neurograph.learning.losses import Loss
     from neurograph.learning.rules import Rule
 
@@ -124,3 +126,76 @@ class Inspected(NeuronGraph):
         from neurograph.inspection.verifying import verify_engines
 
         return verify_engines(self, X, Y, loss=loss, reduction=reduction, engines=engines)
+
+    def walk(
+        self,
+        x: Any,
+        target: Any = None,
+        *,
+        loss: str | Loss = "squared_error",
+        reduction: str = "mean",
+        state: State | None = None,
+        breaks: Any = None,
+        until: Any = None,
+    ) -> Iterator[Event]:
+        """Step through a run and its gradient, term by term.
+
+        Forwards neuron by neuron and synapse by synapse, then the loss, then backwards, then the
+        gradients. The numbers are those of `engine="walker"`, bit for bit. The network is not
+        touched, wherever the loop is left.
+
+        Parameters
+        ----------
+        x : (n_in,), (1, n_in) or (1, T, n_in) array
+            One sample, or one sequence.
+        target : array, optional
+            As for `backward`; only forwards unless given.
+        loss, reduction : str
+            As for `backward`.
+        state : State, optional
+            As for `run`.
+        breaks : optional
+            Stop there only: neurons, synapses, (source, target), kinds of event ("delta"),
+            functions of an event, or a list of them, of which one has to be met.
+        until : optional
+            Go on without stopping until one of these is met, likewise.
+
+        Returns
+        -------
+        iterator of Event
+
+        Raises
+        ------
+        ParameterError, ShapeError
+            Something that does not fit, before the first event.
+        NonFiniteError
+            When the walk has come to a loss that is not finite.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.Network([("a", "y", {"weight": 0.5})])
+        >>> net.inputs, net.outputs = ["a"], ["y"]
+        >>> for event in net.walk([1], [1], breaks="y"):
+        ...     print(event)
+        <forward t=0 'y' bias: 0, s = 0 (2)>
+        <forward t=0 'y' synapse by 'a' -> 'y': gain 1 · weight 0.5 · output of source 1 = 0.5,
+         s = 0.5 (2)>
+        <forward t=0 'y' state: s = 0.5 (2)>
+        <forward t=0 'y' output: y = 0.622459 (3)>
+        <backward t=0 'y' loss: -0.377541, ε = -0.377541 (5)>
+        <backward t=0 'y' epsilon: ε = -0.377541 (5)>
+        <backward t=0 'y' slope: slope 0.235004 · epsilon -0.377541 = -0.0887235, δ = -0.0887235 (6)>
+        <backward t=0 'y' loss state: 0, δ = -0.0887235 (6)>
+        <backward t=0 'y' delta: δ = -0.0887235 (6)>
+        <gradient t=0 'y' moved by 'a' -> 'y': delta -0.0887235 · gain 1 · passed on 1 = -0.0887235,
+         ∂L/∂w = -0.0887235 (7)>
+        <gradient 'y' weight gradient by 'a' -> 'y': ∂L/∂w = -0.0887235 (7)>
+        <gradient 'y' bias gradient: ∂L/∂b = -0.0887235 (7)>
+        """
+        from neurograph.inspection.debugger import walk
+
+        return walk(
+            self, x, target, loss=loss, reduction=reduction, state=state, breaks=breaks,
+            until=until,
+        )  # fmt: skip

@@ -340,7 +340,9 @@ def _quantities(
     recording = objective.run(at)
     states, outputs = recording._s[1:].of(), recording._y[made.history :].of()
     if not (np.isfinite(states).all() and np.isfinite(outputs).all()):
-        raise NeurographError("a state or output is not a finite number: there is nothing to verify")
+        raise NeurographError(
+            "a state or output is not a finite number: there is nothing to verify"
+        )
     yield "states", states
     yield "outputs", outputs
     if target is None:
@@ -356,9 +358,7 @@ def _quantities(
     yield "input gradients", back.inputs
 
 
-def _agreement(
-    graph: Any, made: Plan, what: str, a: np.ndarray, b: np.ndarray
-) -> Agreement:
+def _agreement(graph: Any, made: Plan, what: str, a: np.ndarray, b: np.ndarray) -> Agreement:
     """Compare one quantity."""
     if not a.size:
         return Agreement(what, 0, 0, 0.0, 0.0, "")
@@ -387,5 +387,3 @@ def _where(graph: Any, made: Plan, what: str, place: tuple[int, ...]) -> str:
     t, j, b = place
     j = int(made.inputs[j]) if what == "input gradients" else j
     return f"{made.name(j)!r}, step {t}, sample {b}"
-
-
