@@ -6,6 +6,7 @@ It writes the page anew, in about a minute. `--check` makes the certificates of 
 and writes nothing.
 """
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import argparse

@@ -31,6 +31,7 @@ from neurograph.errors import (
 )
 from neurograph.functions import ACTIVATIONS, Activation, activation
 from neurograph.history import History
+from neurograph.inspection import watch
 from neurograph.layers import Layer, Projection
 from neurograph.learning import schedules
 from neurograph.learning.losses import LOSSES, Loss, loss
@@ -118,6 +119,7 @@ __all__ = [
     "schedules",
     "set_num_threads",
     "tasks",
+    "watch",
 ]
 
 

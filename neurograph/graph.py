@@ -553,7 +553,7 @@ class NeuronGraph(nx.DiGraph):
         return twin
 
     def __getstate__(self) -> dict:
-        passing = {"_plan", "_tape", "_input_gradient", "_synapse_order"}
+        passing = {"_plan", "_tape", "_input_gradient", "_synapse_order", "_probes"}
         passing |= {"adj", "nodes", "edges", "succ", "pred"}
         return {k: v for k, v in self.__dict__.items() if k not in passing}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from neurograph.errors import (
 from neurograph.graph import NeuronGraph
 from neurograph.history import History
 from neurograph.initializers import initialize
+from neurograph.inspection import probes
 from neurograph.inspection.inspected import Inspected
 from neurograph.layers import Layer
 from neurograph.learning.gradients import backpropagate
@@ -95,6 +96,8 @@ class Network(Inspected):
     >>> net.backward([1], loss="squared_error") > 0, s.grad < 0
     (True, True)
     """
+
+    _probes: Sequence[probes.Probe] = ()  # each network has its own, see `neurograph.inspection`
 
     def __init__(
         self,
@@ -510,6 +513,8 @@ class Network(Inspected):
         recording = record(executor, self, made, batch, state)
         show(self, recording)
         self._tape = (recording, executor, self._store.version, self._store.edits)
+        if self._probes:
+            probes.ran(self, recording)
         return recording
 
     def forward(self, X: Any, *, state: State | None = None, engine: str | None = None):
@@ -605,6 +610,8 @@ class Network(Inspected):
             d_input = backpropagate(self, executor, recording, full, zero, accumulate)
         self._input_gradient = d_input.transpose(2, 0, 1).reshape(*shape, -1)
         show_delta(self, recording)
+        if self._probes:
+            probes.observe(self, "backward")
         return value
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 
 from neurograph.errors import ParameterError
 from neurograph.graph import NeuronGraph
+from neurograph.inspection import probes
 from neurograph.learner import orders
 from neurograph.learning.losses import Loss, Outputs
 from neurograph.learning.online import Online
@@ -92,6 +93,10 @@ class OnlineLearner:
                     self.loss,
                     n_steps,
                 )
+                if probes.stopped(graph):
+                    full = many.done // (n_samples * n_steps)
+                    yield self.losses(many.part(full * n_samples * n_steps), full) if full else []
+                    return
                 yield self.losses(many, n)
                 epoch += n
         finally:  # what `activate` keeps is another matter

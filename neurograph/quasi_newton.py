@@ -10,6 +10,7 @@ import numpy as np
 from neurograph.engines.base import Engine
 from neurograph.errors import ParameterError
 from neurograph.graph import NeuronGraph
+from neurograph.inspection import probes
 from neurograph.learner import Learner
 from neurograph.learning.losses import Loss
 from neurograph.learning.optimizers import LBFGS, SGD
@@ -51,14 +52,17 @@ def minimize(
         def seen(theta: np.ndarray) -> None:
             free.write(theta)
             job.ended([learner.gradient(lessons).value])
-            if job.stopped or interrupted():
+            if probes.probes_of(graph):
+                probes.observe(graph, "update", learner.recording)
+            if job.stopped or interrupted() or probes.stopped(graph):
                 raise Stop
 
         if not n_epochs:
             return
         start = free.read()
         best = optimizer.minimize(function, start, free.bounds, n_epochs, seen)
-        free.write(best.x if not (job.stopped or interrupted()) else free.read())
+        ended = job.stopped or interrupted() or probes.stopped(graph)
+        free.write(free.read() if ended else best.x)
         yield []
 
     return epochs

@@ -19,6 +19,7 @@ from neurograph.engines.base import Engine
 from neurograph.errors import ParameterError
 from neurograph.graph import NeuronGraph
 from neurograph.history import History
+from neurograph.inspection import probes
 from neurograph.learner import Learner, mean_loss, work
 from neurograph.learning.losses import Loss, get_loss
 from neurograph.learning.optimizers import LBFGS, SGD, Optimizer
@@ -54,12 +55,13 @@ class Fit:
         """Learn until the epochs are over, a callback says so, or Ctrl-C is pressed."""
         started = perf_counter()
         at_once = 1 if self.callbacks or self.validation is not None else None
+        probes.begin(self.graph)
         try:
             for losses in self.source(self, at_once, interrupted):
                 self.history.seconds = perf_counter() - started
                 self.ended(losses)
                 progress(len(losses))
-                if self.stopped or interrupted():
+                if self.stopped or interrupted() or probes.stopped(self.graph):
                     break
             self.history.interrupted = interrupted()
         finally:

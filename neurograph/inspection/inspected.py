@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from neurograph.elements import Synapse
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from neurograph.engines.base import State
     from neurograph.inspection.certificates import EngineCertificate, GradientCertificate
     from neurograph.inspection.debugger import Event
+    from neurograph.inspection.probes import Probe
     from neurograph.learning.losses import Loss
     from neurograph.learning.rules import Rule
 
@@ -185,7 +186,8 @@ class Inspected(NeuronGraph):
         <forward t=0 'y' output: y = 0.622459 (3)>
         <backward t=0 'y' loss: -0.377541, ε = -0.377541 (5)>
         <backward t=0 'y' epsilon: ε = -0.377541 (5)>
-        <backward t=0 'y' slope: slope 0.235004 · epsilon -0.377541 = -0.0887235, δ = -0.0887235 (6)>
+        <backward t=0 'y' slope: slope 0.235004 · epsilon -0.377541 = -0.0887235,
+         δ = -0.0887235 (6)>
         <backward t=0 'y' loss state: 0, δ = -0.0887235 (6)>
         <backward t=0 'y' delta: δ = -0.0887235 (6)>
         <gradient t=0 'y' moved by 'a' -> 'y': delta -0.0887235 · gain 1 · passed on 1 = -0.0887235,
@@ -198,4 +200,75 @@ class Inspected(NeuronGraph):
         return walk(
             self, x, target, loss=loss, reduction=reduction, state=state, breaks=breaks,
             until=until,
+        )  # fmt: skip
+
+    def probe(
+        self,
+        synapses: Iterable[Synapse | tuple] | Synapse | None = None,
+        neurons: Iterable | None = None,
+        what: str | Iterable[str] | None = None,
+        *,
+        every: int = 1,
+        capacity: int | None = None,
+        keep: str = "spread",
+        when: Any = (),
+        then: str | Callable = "stop",
+    ) -> Probe:
+        """Write down what some synapses and neurons do, over runs and training.
+
+        Moments are: each update of `fit`; each step of each sample of a `run` or `forward`; each
+        `backward`; each `activate`, and each `propagate`; each step of `stepper`, `learn` and
+        online training, after its update. `predict` and validation are none.
+
+        Parameters
+        ----------
+        synapses : Synapse, or iterable of Synapse or (source, target), optional
+        neurons : iterable of Neuron or name, optional
+        what : str or iterable of str, optional
+            "weight", "grad" of synapses; "output", "state", "delta", "bias", "grad" of neurons;
+            ("weight", "grad", "output") unless given. Of a batch, output, state and delta are those
+            of the last step of the last sample. What is not known at a moment is NaN.
+        every : int
+            Write down every so many moments.
+        capacity : int, optional
+            Records to keep at most; 10,000 unless given, or as many as are 8 million numbers.
+        keep : {"spread", "last"}
+            When it is full: keep every second record, and write down half as often from then on;
+            or forget the oldest.
+        when : optional
+            A watchpoint: `neurograph.watch.crosses`, `.explodes` or `.dies`, a function of one
+            `Moment`, or a list of them. It sees every moment that `every` says.
+        then : "stop" or callable
+            What a watchpoint does: end the training after the update at which it was met (`fit`
+            returns the history so far), or call a function with a `Hit`, which ends it by
+            returning True. The network is as this update left it.
+
+        Returns
+        -------
+        Probe
+            `probe["weight"]`, `probe[synapse]`, `probe.moments`, `probe.events`, `probe.hits`,
+            `probe.to_pandas()`; `probe.remove()`, or use it in a `with`.
+
+        Raises
+        ------
+        ParameterError, DetachedError
+            Elements of another network or removed ones, or what does not fit.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(2, 3, 1, seed=0)
+        >>> s = net.edges["hidden.0", "output.0"]
+        >>> with net.probe(s, when=ng.watch.crosses(0.0)) as probe:
+        ...     history = net.fit([[0, 1], [1, 1]], [[1], [0]], epochs=100)
+        >>> len(probe) == probe.moments[-1]
+        True
+        >>> bool(probe["weight"][-1, 0] == s.weight)
+        True
+        """
+        from neurograph.inspection.probes import probe
+
+        return probe(
+            self, synapses, neurons, what, every=every, capacity=capacity, keep=keep, when=when,
+            then=then,
         )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurograph.elements import Neuron, Synapse
+from neurograph.elements import Synapse
 from neurograph.engines import get_engine
 from neurograph.engines.base import Batch, Engine, Parameters
 from neurograph.errors import NeurographError, ParameterError
@@ -24,6 +24,7 @@ from neurograph.inspection.certificates import (
     digest_of,
 )
 from neurograph.inspection.differences import Point, Slope, slope
+from neurograph.inspection.handles import own_neurons, own_synapses
 from neurograph.inspection.objective import Objective, reaching
 from neurograph.learner import work
 from neurograph.learning.losses import get_loss
@@ -126,36 +127,6 @@ def _wanted(graph: Any, made: Plan, synapses: Any, neurons: Any) -> list[int]:
             raise ParameterError(f"{neuron} is an input: its bias plays no part; leave it out")
         found.append(total + j)
     return list(dict.fromkeys(found))
-
-
-def own_synapses(graph: Any, given: Any) -> list[Synapse]:
-    """Return synapses of a network, given as handles or as pairs of names; None: no one."""
-    if given is None:
-        return []
-    if isinstance(given, Synapse):
-        given = [given]
-    found = []
-    for one in given:
-        if isinstance(one, Synapse):
-            found.append(graph.own(one))
-            continue
-        pair = isinstance(one, tuple) and len(one) == 2
-        if not pair or not graph.has_edge(*one):
-            raise ParameterError(
-                f"no synapse {one!r} in this network; name synapses as net.edges[source, target]"
-                " or (source, target)"
-            )
-        found.append(graph.edges[one])
-    return found
-
-
-def own_neurons(graph: Any, given: Any) -> list[Neuron]:
-    """Return neurons of a network, given as handles or names; None: no one."""
-    if given is None:
-        return []
-    if isinstance(given, Neuron) or (isinstance(given, Hashable) and given in graph):
-        given = [given]
-    return [graph.neuron(one) for one in given]
 
 
 class _Check:
