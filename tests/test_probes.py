@@ -175,7 +175,7 @@ def test_a_data_frame_has_a_row_for_each_record():
     net.fit([[0], [1]], [[0], [1]], epochs=3, batch_size=1)
     frame = probe.to_pandas()
     assert frame.index.tolist() == [(2, "update"), (4, "update"), (6, "update")]
-    assert frame["weight", ("hidden.0", "output.0")].tolist() == probe["weight"][:, 0].tolist()
+    assert frame["weight", "hidden.0 -> output.0"].tolist() == probe["weight"][:, 0].tolist()
     assert frame["output", "hidden.1"].tolist() == probe["output"][:, 0].tolist()
     assert repr(probe) == "<probe of 2 elements: weight, grad, output; 3 records, every 2>"
 

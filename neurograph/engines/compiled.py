@@ -235,8 +235,8 @@ def _loop(
         asked=bool(np.isnan(lesson.target.sum())),
     )
     found = kernels(lanes, VECTOR // dtype.itemsize)
-    fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), run, task, recipe
-    fixed += (_taps(lesson.taps),)
+    given = run, task, recipe, _taps(lesson.taps)
+    fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), *given
     kernel = found.learn_single if lanes == n_steps == 1 else found.learn
     return lambda q0, q1: kernel(*fixed, n_steps, q0, q1, values.ravel())
 

@@ -90,15 +90,15 @@ def slope(
     rows, bend, kink = 0, np.inf, None
     step = LARGEST * size
     while step >= SMALLEST * size:
-        ends = f(step), f(-step)
-        crossed = _crossed(ends, here)
-        if crossed is not None or None in ends:
+        ahead, behind = f(step), f(-step)
+        crossed = _crossed((ahead, behind), here)
+        if crossed is not None or ahead is None or behind is None:
             kink = crossed
             before, rows, bend, step = [], 0, np.inf, step / 8
             continue
         noise, unbent = 2 * rounding / step, bend
-        bend = abs(ends[0].value + ends[1].value - 2 * here.value) / step  # about h f''(0)
-        row = _row((ends[0].value - ends[1].value) / (2 * step), before)
+        bend = abs(ahead.value + behind.value - 2 * here.value) / step  # about h f''(0)
+        row = _row((ahead.value - behind.value) / (2 * step), before)
         rows += 1
         for entry, beside, above in zip(row[1:], row, before, strict=False):
             error = SAFETY * max(abs(entry - beside), abs(entry - above)) + noise
@@ -129,7 +129,6 @@ def _row(first: float, before: list[float]) -> list[float]:
 def _crossed(ends: tuple[Point | None, Point | None], here: Point) -> int | None:
     """Return the first kink between two points and a third one, None if there is none."""
     for end in ends:
-        changed = [] if end is None else np.flatnonzero(end.sides != here.sides)
-        if len(changed):
-            return int(changed[0])
+        if end is not None and (end.sides != here.sides).any():
+            return int(np.argmax(end.sides != here.sides))
     return None

@@ -153,7 +153,9 @@ class Objective:
         found = rule.influences(plan)
         size = {"neuron": n, "synapse": total, "parameter": total + n, "extended": found.size}
         fields = {
-            name: np.full([size.get(a, a) for a in kept.axes], kept.rest, dtype)  # type: ignore[call-overload]
+            name: np.full(
+                [a if isinstance(a, int) else size[a] for a in kept.axes], kept.rest, dtype
+            )
             for name, kept in rule.fields(plan).items()
         }
         zeros = [Parameters(*(np.zeros_like(part) for part in at)) for _ in range(2)]
@@ -167,7 +169,9 @@ class Objective:
             zeros[0],
             zeros[1] if rule.traces else Parameters(nothing, nothing),
             Parameters(np.empty(0, bool), np.empty(0, bool)),
-            Shown(*np.zeros((3, n), dtype), np.ones(total, dtype)),
+            Shown(
+                np.zeros(n, dtype), np.zeros(n, dtype), np.zeros(n, dtype), np.ones(total, dtype)
+            ),
         )
 
     # ------------------------------------------------------------ rounding

@@ -162,7 +162,10 @@ class Probe:
         return {self.columns[k][0]: rows[:, k] for k in self._of_handle(key)}
 
     def to_pandas(self) -> Any:
-        """Return a DataFrame: a row for each record, columns (kind, name) (extra `pandas`)."""
+        """Return a DataFrame: a row for each record, columns (kind, text) (extra `pandas`).
+
+        The text is the name of a neuron, or "source -> target".
+        """
         try:
             import pandas
         except ImportError:
@@ -172,7 +175,10 @@ class Probe:
         index = pandas.MultiIndex.from_arrays(
             [self.moments, self.events], names=["moment", "event"]
         )
-        names = [(kind, _label(element)) for kind, element in self.columns]
+        names = [
+            (kind, f"{e.source} -> {e.target}" if isinstance(e, Synapse) else str(e.name))
+            for kind, e in self.columns
+        ]
         columns = pandas.MultiIndex.from_tuples(names, names=["what", "of"])
         return pandas.DataFrame(self._records.rows(), index, columns)
 
@@ -294,10 +300,10 @@ def probe(
 ) -> Probe:
     """Place a probe; see `Network.probe`."""
     graph.require_own()
-    found = own_synapses(graph, synapses), own_neurons(graph, neurons)
-    if not any(found):
+    of_synapses, of_neurons = own_synapses(graph, synapses), own_neurons(graph, neurons)
+    if not (of_synapses or of_neurons):
         raise ParameterError("a probe needs synapses= or neurons= to look at")
-    kinds = _kinds(what, *map(bool, found))
+    kinds = _kinds(what, bool(of_synapses), bool(of_neurons))
     if not natural("every", every):
         raise ParameterError("every must be 1 or more, got 0")
     if capacity is not None and natural("capacity", capacity) < 2:
@@ -320,8 +326,10 @@ def probe(
             )
     if then != "stop" and not callable(then):
         raise ParameterError(f"then must be 'stop' or a function of one hit, got {then!r}")
-    unique = [list({id(e): e for e in elements}.values()) for elements in found]
-    made = Probe(graph, *unique, kinds, int(every), capacity, keep, when, then)
+    once: list[Any] = [
+        list({id(e): e for e in elements}.values()) for elements in (of_synapses, of_neurons)
+    ]
+    made = Probe(graph, once[0], once[1], kinds, int(every), capacity, keep, when, then)
     graph._probes = [*probes_of(graph), made]
     graph._online.edits = -1  # who steps has to be chosen anew
     return made

@@ -152,8 +152,7 @@ class Course:
 
     def part(self, n: int) -> Course:
         """Return the first n steps."""
-        arrays = self.x, self.target, self.outputs, self.states
-        return Course(*(array[:n] for array in arrays), self.period)
+        return Course(self.x[:n], self.target[:n], self.outputs[:n], self.states[:n], self.period)
 
     def loop(self, stepper: Stepper, job: Job, rate: float, loss: Loss) -> None:
         """Do all steps, one by one."""
