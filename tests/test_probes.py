@@ -196,7 +196,7 @@ def test_every_kind_of_training_is_told(engine):
         fit(net)
         assert len(probe) == 4
         assert probe["weight"][-1].tolist() == net.weights.tolist()
-        assert len(np.unique(probe["weight"][:, 0])) == 4
+        assert len(np.unique(probe["weight"][:, -1])) == 4
     net = ng.perceptron(2, 3, 1, seed=0)
     net.nodes["hidden.0"].dropout = 0.5
     probe = net.probe(net.synapses, what="weight")
