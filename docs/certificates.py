@@ -38,7 +38,7 @@ differences.
 >>> certificate.holds, certificate["cell.0", "output.0"].verdict
 (True, 'exact')
 >>> net.verify_gradients(X, Y, rule="lstm-g")["cell.0"].reason
-"gates 'cell.0', whose output acts in a later step"
+"acts on 'input_gate.0' 1 step later"
 >>> net.verify_engines(X, Y).holds
 True
 
