@@ -32,6 +32,7 @@ from neurograph.errors import (
 )
 from neurograph.functions import ACTIVATIONS, Activation, activation
 from neurograph.history import History
+from neurograph.inspection import watch
 from neurograph.layers import Layer, Projection
 from neurograph.learning import schedules
 from neurograph.learning.losses import LOSSES, Loss, loss
@@ -122,6 +123,7 @@ __all__ = [
     "schedules",
     "set_num_threads",
     "tasks",
+    "watch",
 ]
 
 

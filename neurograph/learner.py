@@ -23,6 +23,7 @@ from neurograph.engines.base import (
 )
 from neurograph.errors import NeurographError, NonFiniteError
 from neurograph.graph import NeuronGraph
+from neurograph.inspection import probes
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate
 from neurograph.learning.optimizers import Optimizer
@@ -125,6 +126,7 @@ class Learner:
     optimizer: Optimizer
     loss: Loss
     limits: tuple[Limits, Limits] = field(init=False)
+    recording: Recording | None = field(default=None, init=False)  # of the last batch, for probes
 
     def __post_init__(self) -> None:
         self.batch_size = min(self.batch_size, len(self.lessons.targets))
@@ -132,7 +134,7 @@ class Learner:
 
     # ------------------------------------------------------------ who learns
 
-    def descent(self) -> Descent:
+    def descent(self, tapping: probes.Tapping | None = None) -> Descent:
         """Return what learns batches, of the network as it is now: the engine, if it can."""
         self.limits = limits(self.graph)
         open_state(self.graph, self.optimizer)
@@ -146,6 +148,7 @@ class Learner:
             self.batch_size,
             self.loss.name,
             updating,
+            *(() if tapping is None else (tapping.taps, tapping.until)),
         )
         gradients = Parameters(*(table.array("grad") for table, _ in sides(self.graph)))
         chosen = plan(self.graph)
@@ -159,16 +162,38 @@ class Learner:
                    for t in (store.neurons, store.synapses))  # fmt: skip
 
     def learn(self, order: np.ndarray, begin: np.ndarray, values: np.ndarray) -> int:
-        """Learn some batches; return how many went well."""
+        """Learn some batches; return how many went well, or came before a probe stopped."""
+        done, well = 0, True
+        while done < len(values) and well and not probes.stopped(self.graph):
+            last, tapping = len(values), None
+            if probes.probes_of(self.graph):
+                tapping = probes.Tapping(self.graph, plan(self.graph), last - done)
+                last = done + tapping.updates
+            n = self.learn_on(order, begin[done : last + 1], values[done:last], tapping)
+            well = done + n == last or (tapping is not None and bool(tapping.met))
+            done += n
+        return done
+
+    def learn_on(
+        self,
+        order: np.ndarray,
+        begin: np.ndarray,
+        values: np.ndarray,
+        tapping: probes.Tapping | None,
+    ) -> int:
+        """Learn some batches; return how many went well, or come before something to tell."""
         store = self.graph._store
         before, rate = store.updates, self.optimizer.rate
         if callable(rate):
             rates = np.array([rate_at(rate, before + q) for q in range(len(values))], float)
         else:
             rates = np.full(len(values), float(rate))
-        done = self.descent()(order, begin, rates, values)
+        descent = self.descent(tapping)
+        done = descent(order, begin, rates, values)
         store.updates = before + done
         store.edits += 1
+        if tapping is not None and not isinstance(descent, MethodType):  # else they were told
+            tapping.commit(done)
         return done
 
     def singly(
@@ -182,6 +207,8 @@ class Learner:
             except NeurographError:
                 self.graph.rng.bit_generator.state = state
                 return q
+            if probes.stopped(self.graph):
+                return q + 1
         return len(values)
 
     def step(self, samples: np.ndarray) -> tuple[float, float]:
@@ -199,6 +226,8 @@ class Learner:
             for column, values in zip(columns, before, strict=True):
                 column[:] = values
             raise
+        if probes.probes_of(graph):
+            probes.observe(graph, "update", self.recording)
         return found.value, found.asked
 
     def placed(
@@ -220,6 +249,7 @@ class Learner:
             recording = record(self.engine, graph, made, part.batch, None)
             found, _ = backward(graph, self.engine, recording, part.targets, self.loss, "mean",
                                 weight=part.weight, mask=mask, inputs=False)  # fmt: skip
+            self.recording = recording if probes.probes_of(graph) else None
         except NonFiniteError as error:
             raise part.located(error) from None
         finally:

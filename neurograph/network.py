@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from _thread import get_ident
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from neurograph.errors import (
 from neurograph.guard import exclusive, shared
 from neurograph.history import History
 from neurograph.initializers import initialize
+from neurograph.inspection import probes
 from neurograph.inspection.inspected import Inspected
 from neurograph.inspection.selections import Selection
 from neurograph.layers import Layer
@@ -74,6 +75,8 @@ class Network(Inspected):
     >>> net.backward([1], loss="squared_error") > 0, s.grad < 0
     (True, True)
     """
+
+    _probes: Sequence[probes.Probe] = ()  # each network has its own, see `neurograph.inspection`
 
     def __init__(
         self,
@@ -505,6 +508,8 @@ class Network(Inspected):
         recording = record(executor, self, made, batch, state)
         show(self, recording)
         self._tape = (recording, executor, self._store.version, self._store.edits)
+        if self._probes:
+            probes.ran(self, recording)
         return recording
 
     @exclusive
@@ -608,6 +613,8 @@ class Network(Inspected):
             d_input = backpropagate(self, executor, recording, full, zero, accumulate)
         self._input_gradient = d_input.transpose(2, 0, 1).reshape(*shape, -1)
         show_delta(self, recording)
+        if self._probes:
+            probes.observe(self, "backward")
         return value
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 
 from neurograph.errors import NonFiniteError, ParameterError
 from neurograph.graph import NeuronGraph
+from neurograph.inspection import probes
 from neurograph.learning.losses import Loss, Outputs
 from neurograph.learning.online import Online
 from neurograph.learning.optimizers import SGD
@@ -100,7 +101,11 @@ class OnlineLearner:
         finally:  # what `activate` keeps is another matter
             for table, eligibility in kept:
                 table.array("eligibility")[:] = eligibility
-        values[:] = self.noted(many, n)
+        if probes.stopped(graph):
+            n = many.done // n_steps
+            many = many.part(n * n_steps)
+        if n:
+            values[:n] = self.noted(many, n)
         return n
 
     def noted(self, many: Course, n: int) -> np.ndarray:

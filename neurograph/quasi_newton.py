@@ -10,6 +10,7 @@ import numpy as np
 from neurograph.engines.base import Engine
 from neurograph.errors import NonFiniteError, ParameterError
 from neurograph.graph import NeuronGraph
+from neurograph.inspection import probes
 from neurograph.learner import Learner
 from neurograph.learning.losses import Loss
 from neurograph.learning.optimizers import LBFGS, SGD
@@ -52,7 +53,9 @@ def minimize(
             free.write(theta)
             n_done, kept = n_done + 1, free.snapshot()
             job.ended([learner.gradient(lessons).value])
-            if job.stopped or job.interrupted():
+            if probes.probes_of(graph):
+                probes.observe(graph, "update", learner.recording)
+            if job.stopped or job.interrupted() or probes.stopped(graph):
                 raise Stop
 
         open_state(graph, learner.optimizer)
@@ -66,7 +69,8 @@ def minimize(
             raise error.moved(
                 epoch=n_done, prefix=error.prefix or "L-BFGS tried a step that is too long: "
             ) from None
-        free.write(best.x if not (job.stopped or job.interrupted()) else free.read())
+        ended = job.stopped or job.interrupted() or probes.stopped(graph)
+        free.write(free.read() if ended else best.x)
         yield []
 
     return epochs

@@ -15,6 +15,7 @@ import numpy as np
 
 from neurograph.errors import NonFiniteError
 from neurograph.graph import NeuronGraph
+from neurograph.inspection import probes
 
 __all__ = ["ROUND", "Begun", "Pupil", "orders", "rounds"]
 
@@ -110,7 +111,7 @@ def rounds(pupil: Pupil, job: Any) -> Iterator[list[float]]:
             except NonFiniteError as error:
                 raise pupil.placed(error, order[begins[q] :], learned, per_epoch) from None
             pace = next_pace(last - q, perf_counter() - started)
-            if done < last:
+            if done < last and not probes.stopped(pupil.graph):
                 after = rng.bit_generator.state
                 if not (begun or drops):  # no more than what was learned from, or tried
                     tried = done // per_epoch + 1 if epoch or done else 0
@@ -122,7 +123,7 @@ def rounds(pupil: Pupil, job: Any) -> Iterator[list[float]]:
                     raise pupil.placed(error, *place) from None
                 rng.bit_generator.state, done = after, done + 1  # it went well after all
             q = done
-            if job.looks_up(epoch * per_epoch + q, per_epoch):
+            if job.looks_up(epoch * per_epoch + q, per_epoch) or probes.stopped(pupil.graph):
                 break
         full, rest = divmod(q, per_epoch)
         if full + bool(rest) < n:

@@ -18,6 +18,7 @@ import numpy as np
 from neurograph.costs import COSTS
 from neurograph.errors import NonFiniteError, ParameterError, ShapeError
 from neurograph.guard import exclusive
+from neurograph.inspection import probes
 from neurograph.learning.losses import Loss
 from neurograph.lessons import require_outputs
 from neurograph.network import Network
@@ -39,7 +40,8 @@ class Trained:
         Passes over the patterns.
     seconds : float
     stopped : str
-        By what: "error", "test_error", "schedule" or "iterations".
+        By what: "error", "test_error", "schedule", "iterations" or "probe" (a watchpoint, after
+        the iteration in which it was met).
     errors, rates : (iterations,) arrays
         The error and the learning rate of every iteration.
     """
@@ -249,14 +251,19 @@ class _Run:
     def finish(self) -> str:
         """Train to the end; return what ended it."""
         settings, pace = self.settings, 1
+        probes.begin(self.net)
         while True:
             iteration = len(self.errors) + 1
             rate = settings.rate_of(iteration, self.errors[-1] if self.errors else 0.0)
             n, started = min(pace, settings.at_once(iteration)), perf_counter()
+            if probes.probes_of(self.net):  # so that none is ever done twice
+                n = 1
             done, stopped = self.advance(n, rate)
             pace = _pace(n, perf_counter() - started) if done else max(1, n // 2)
             if done and (stopped := self.tell(rate) or stopped):
                 return stopped
+            if probes.stopped(self.net):
+                return "probe"
 
     def advance(self, n: int, rate: float) -> tuple[int, str]:
         """Do up to n iterations; return how many were done, and what ended the training if it did.
@@ -341,7 +348,7 @@ class _Run:
         n_in, n_out = self.x.shape[1], self.target.shape[1]
         x, target = self.x[order].reshape(-1, n_in), learned.reshape(-1, n_out)
         try:
-            many = self.net._online.follow(self.net, x, target, rate, self.loss)
+            many = self.net._online.follow(self.net, x, target, rate, self.loss, stops=False)
         except NonFiniteError as error:
             if error.step is not None:  # which pattern it was, rather than when
                 error = error.moved(step=None, sample=int(order.ravel()[error.step]))

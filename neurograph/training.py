@@ -21,6 +21,7 @@ from neurograph.engines.base import Engine
 from neurograph.errors import ParameterError
 from neurograph.graph import NeuronGraph
 from neurograph.history import History
+from neurograph.inspection import probes
 from neurograph.learner import Learner, mean_loss, work
 from neurograph.learning.losses import Loss, get_loss
 from neurograph.learning.optimizers import LBFGS, SGD, Optimizer
@@ -66,6 +67,7 @@ class Fit:
     def run(self, progress: Callable[[int], Any]) -> History:
         """Learn until the epochs are over, a callback says so, or Ctrl-C is pressed."""
         started = perf_counter() - self.history.seconds
+        probes.begin(self.graph)
         progress(self.done)
         try:
             self.ended(self.pending)
@@ -73,7 +75,7 @@ class Fit:
                 self.history.seconds = perf_counter() - started
                 self.ended(losses)
                 progress(len(losses))
-                if self.stopped or self.interrupted():
+                if self.stopped or self.interrupted() or probes.stopped(self.graph):
                     break
                 if self.saver is not None and self.saver.due and self.done < self.epochs:
                     self.saver.try_to_save(self)

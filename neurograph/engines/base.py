@@ -7,7 +7,7 @@ of the plan. What users see is (samples, steps), see `Recording`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -30,6 +30,7 @@ __all__ = [
     "Recording",
     "Signals",
     "State",
+    "Taps",
     "Trace",
 ]
 
@@ -192,6 +193,30 @@ class Updating(NamedTuple):
     limits: tuple[Limits, Limits]
 
 
+class Taps(NamedTuple):
+    """What a kernel writes down after updates: numbers of some rows, for probes.
+
+    kind : (K,) int64
+        Index into `TAPPED`: what is written down.
+    place : (K,) int64
+        Of which synapse or neuron of the plan; of which column of X for an input's output.
+    first, every : int
+        After update `first` of a call (from 0), and every so many of them.
+    rows : (R, K) float64 array
+        To be filled, a row for each of these updates. States, outputs and deltas are those of the
+        last step of the last sample of a batch.
+    """
+
+    kind: np.ndarray
+    place: np.ndarray
+    first: int
+    every: int
+    rows: np.ndarray
+
+
+TAPPED = ("weight", "grad", "bias", "bias grad", "state", "output", "delta", "input", "gone")
+
+
 class Lesson(NamedTuple):
     """What gradient descent learns from.
 
@@ -201,6 +226,8 @@ class Lesson(NamedTuple):
     batch : most samples in a batch
     loss : name of a loss
     updating : Updating
+    taps, until : what probes ask for, and of how many of the batches that went well they want to
+        keep; None if there are none
     """
 
     x: np.ndarray
@@ -209,6 +236,8 @@ class Lesson(NamedTuple):
     batch: int
     loss: str
     updating: Updating
+    taps: Taps | None = None
+    until: Callable[[int], int] | None = None
 
 
 class Descent(Protocol):

@@ -959,6 +959,40 @@ def update(p, w, b, gw, gb, recipe, rate, done):
     return bad + descend_side(recipe.biases, b, gb, recipe, 0.0, 0.0, 0.0, scale, rate, done)
 
 
+# What is written down for probes, in the order of `base.TAPPED`; what is gone is not a number.
+T_WEIGHT, T_GRAD, T_BIAS, T_BIAS_GRAD, T_STATE, T_OUTPUT, T_DELTA, T_INPUT = range(8)
+
+
+@njit(**OPTIONS)
+def tap(p, w, b, gw, gb, run, task, taps, z, q, lanes):
+    """Write down what probes ask for after update q: of the last step of the last sample."""
+    if q < taps.first or (q - taps.first) % taps.every:
+        return
+    kinds, n = len(taps.kind), at(p, NEURONS)
+    begin, lane = (q - taps.first) // taps.every * kinds, z.valid - 1
+    for k in range(kinds):
+        kind, i = at(taps.kind, k), at(taps.place, k)
+        found = math.nan
+        if kind == T_WEIGHT:
+            found = float(at(w, i))
+        elif kind == T_GRAD:
+            found = float(at(gw, i))
+        elif kind == T_BIAS:
+            found = float(at(b, i))
+        elif kind == T_BIAS_GRAD:
+            found = float(at(gb, i))
+        elif kind == T_STATE:
+            found = float(at(run.s, (z.steps * n + i) * lanes + lane))
+        elif kind == T_OUTPUT:
+            found = float(at(run.y, ((at(p, HISTORY) + z.steps - 1) * n + i) * lanes + lane))
+        elif kind == T_DELTA:
+            found = float(at(run.delta, ((z.steps - 1) * n + i) * lanes + lane))
+        elif kind == T_INPUT:
+            x = (at(run.row, lane) * z.steps + z.steps - 1) * at(p, N_INPUTS)
+            found = float(at(task.x, x + i))
+        put(taps.rows, begin + k, found)
+
+
 # ---------------------------------------------------------------- what is called from Python
 # Plain functions; `kernels` compiles them for given LANES and WIDTH, and links them to each other.
 
@@ -1019,7 +1053,7 @@ def single_deltas(p, w, table, run, z):
     backward_single(p, w, w, w, w, run, z, True, False, False, 0.0, w, w)
 
 
-def learn_single(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
+def learn_single(p, w, b, gw, gb, table, run, task, recipe, taps, n_steps, q0, q1, values):
     """As `learn`, sample by sample, each of one step."""
     z = Span(0, 1, 1, 1, 0)
     clear_inputs(p, gw, gb, run.delta)
@@ -1039,13 +1073,15 @@ def learn_single(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, val
         if not alone:
             share(p, gw)
             bad += update(p, w, b, gw, gb, recipe, rate, q - q0)
+        if len(taps.kind):
+            tap(p, w, b, gw, gb, run, task, taps, z, q, 1)
         put(values, 2 * q, value), put(values, 2 * q + 1, asked)
         if not bad + value < math.inf:
             return q
     return q1
 
 
-def learn(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
+def learn(p, w, b, gw, gb, table, run, task, recipe, taps, n_steps, q0, q1, values):
     """Learn batches q0:q1 by gradient descent, each: gradients first, then the update.
 
     Returns the first batch that did not go well (a number is not finite, a loss has no value),
@@ -1085,6 +1121,10 @@ def learn(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
             gradient(p, gw, gb, run, z, lead, n, tile > first)
         share(p, gw)
         bad += update(p, w, b, gw, gb, recipe, at(recipe.rates, q), q - q0)
+        if len(taps.kind):
+            last_tile = first + (last - first - 1) // LANES * LANES
+            z = Span(0, 1, n_steps, last - last_tile, 0)
+            tap(p, w, b, gw, gb, run, task, taps, z, q, LANES)
         put(values, 2 * q, value), put(values, 2 * q + 1, asked)
         if not bad + value < math.inf:
             return q

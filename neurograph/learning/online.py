@@ -19,6 +19,7 @@ from neurograph.engines import SMALL, get_engine
 from neurograph.engines.base import Parameters, real_array
 from neurograph.errors import NonFiniteError, ParameterError, ShapeError
 from neurograph.graph import NeuronGraph
+from neurograph.inspection import probes
 from neurograph.learning.losses import Loss, get_loss
 from neurograph.learning.rules import Field, Rule, get_rule
 from neurograph.learning.stepping import Course, Job, Shown, Stepper
@@ -161,7 +162,9 @@ class Online:
     ) -> np.ndarray:
         """Activate and propagate, step by step; return the outputs (T, n_out)."""
         chosen, rate = self.knows(loss), number("rate", rate)
-        return self.follow(graph, *self.patterns(graph, X, Y, chosen), rate, chosen).outputs
+        probes.begin(graph)
+        many = self.follow(graph, *self.patterns(graph, X, Y, chosen), rate, chosen)
+        return many.outputs if many.done < 0 else many.outputs[: many.done]
 
     def patterns(
         self, graph: NeuronGraph, X: Any, Y: Any, loss: Loss
@@ -192,14 +195,16 @@ class Online:
         rate: float,
         loss: Loss,
         period: int = 0,
+        stops: bool = True,
     ) -> Course:
         """Do many steps on what is checked already; see `Course`."""
-        if self.edits != graph._store.edits:
+        told = "stepper" in self.__dict__ and isinstance(self.stepper, probes.Tapped)
+        if self.edits != graph._store.edits or told != bool(probes.probes_of(graph)):
             self.open(graph, len(x))
         shape = len(x), len(self.job.target)
         outputs, states = np.zeros((2, *shape), graph.dtype)
         many = Course(
-            np.ascontiguousarray(x), np.ascontiguousarray(target), outputs, states, period
+            np.ascontiguousarray(x), np.ascontiguousarray(target), outputs, states, period, stops
         )
         try:
             self.stepper.learn(many, rate, loss)
@@ -304,6 +309,8 @@ class Online:
         self.fill_x, self.fill_target = _filler(job.x), _filler(job.target)
         # With "auto" a network walks until a kernel would have been worth it: ask again until then.
         walks = wanted == "auto" and self.stepper is job.definition
+        if probes.probes_of(graph):
+            self.stepper = probes.Tapped(graph, job, self.stepper)
         self.edits = -1 if walks else store.edits
         journal = graph.__dict__.get("_journal")  # see `Network.keep_updates`
         if journal is not None:

@@ -138,6 +138,10 @@ class Course:
         Of the outputs, each from before its update; to be filled.
     period : int
         Go back to rest before each step that is a multiple of it; 0: never.
+    stops : bool
+        Whether a probe may end it before its last step.
+    done : int
+        Steps that were done, if a probe looks on.
     """
 
     x: np.ndarray
@@ -145,6 +149,12 @@ class Course:
     outputs: np.ndarray
     states: np.ndarray
     period: int = 0
+    stops: bool = True
+    done: int = -1
+
+    def part(self, n: int) -> Course:
+        """Return the first n steps."""
+        return Course(self.x[:n], self.target[:n], self.outputs[:n], self.states[:n], self.period)
 
     def loop(self, stepper: Stepper, job: Job, rate: float, loss: Loss) -> None:
         """Do all steps, one by one."""
