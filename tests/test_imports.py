@@ -69,7 +69,6 @@ ORDER = [
     "checkpoints",
     "merging",
     "training",
-    "inspection",
     "inspection.asking",
     "inspection.explanation",
     "inspection.unrolled",
