@@ -75,6 +75,7 @@ ORDER = [
     "io.native_reader",
     "io.synaptic",
     "io.synaptic_writer",
+    "io.neataptic",
     "io.plain_graph",
     "io.plain_graph_reader",
     "io.node_link",

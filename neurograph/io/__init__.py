@@ -1,12 +1,14 @@
 """Files of other programs: one format a module, a reader and a writer each."""
 
 from neurograph.io.graphml import read_graphml, write_graphml
+from neurograph.io.neataptic import read_neataptic
 from neurograph.io.node_link import read_node_link, write_node_link
 from neurograph.io.synaptic import read_synaptic
 from neurograph.io.synaptic_writer import write_synaptic
 
 __all__ = [
     "read_graphml",
+    "read_neataptic",
     "read_node_link",
     "read_synaptic",
     "write_graphml",
