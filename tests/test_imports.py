@@ -81,6 +81,8 @@ ORDER = [
     "io.node_link",
     "io.graphml_parser",
     "io.graphml",
+    "io.edge_list",
+    "io.dot",
     "io",
     "architectures.building",
     "architectures.feedforward",

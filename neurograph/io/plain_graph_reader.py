@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -153,9 +152,10 @@ class _Builder:
         require_distinct([id for id, _ in nodes], "ids of nodes")
         names: dict[Hashable, Hashable] = {}
         for i, (id, attributes) in enumerate(nodes):
-            where, own = self.found.where("node", i), self.own("node", i, attributes)
+            own = self.own("node", i, attributes)
+            where = self.found.where("node", i) if own or isinstance(id, (str, tuple)) else ""
             names[id] = reader.name(own["name"], where) if "name" in own else id
-            if not isinstance(id, (int, float)) and len(json.dumps(id)) > MAX_NAME:
+            if isinstance(id, (str, tuple)) and len(str(id)) > MAX_NAME:
                 raise FormatError(f"{where} has an id of more than {MAX_NAME:,} characters")
         require_distinct(list(names.values()), "names of neurons")
         return names
