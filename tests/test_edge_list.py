@@ -1,5 +1,6 @@
 """Edge lists: CSV, frames of pandas, rows; and pictures in DOT."""
 
+import io
 import re
 import shutil
 import subprocess
@@ -58,6 +59,7 @@ def test_without_neurons_they_come_as_edges_name_them(tmp_path):
         net = ng.io.read_edge_list(path, source="pre", target="post", weight="synapses")
     assert list(net) == ["b", "a", "c", "z"] and net.edges["a", "c"].gater == "z"
     assert dict(net.edges["b", "a"]) == {"weight": 5.0, "type": "chemical"}
+    assert list(ng.io.read_edge_list(io.StringIO("source,target,weight\na,b,1\n"))) == ["a", "b"]
     path.write_text("source,target\n1,2\n2,2\n")
     read = [ng.io.read_edge_list(path, names=int, self_loops="state", seed=4) for _ in range(2)]
     assert list(read[0].edges) == [(1, 2), (2, 2)] and read[0].edges[2, 2].reads == "state"
