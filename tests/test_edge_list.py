@@ -233,11 +233,11 @@ def test_delays_signs_and_missing_gaters(tmp_path):
     text = ng.io.write_dot(net, tmp_path / "net.dot")
     assert (tmp_path / "net.dot").read_text() == text + "\n"
     assert (
-        'n0 -> n1 [color="#2166ac", penwidth=3, tooltip="a -> b: weight -2, delay 3", style=dashed, label="3", constraint=false];'
+        'n0 -> n1 [color="#2166ac", penwidth=3, tooltip="a -> b: weight -2, delay 3", style=dashed, xlabel="3", constraint=false];'
         in text
     )
     assert 'n3 [label="z", shape=ellipse, style=dotted, tooltip="not in the network"];' in text
-    assert 'tooltip="z gates b -> c, one step later", label="1", constraint=false' in text
+    assert 'tooltip="z gates b -> c, one step later", xlabel="1", constraint=false' in text
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert ng.io.write_dot(ng.Network()).count("\n") == 2

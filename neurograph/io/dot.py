@@ -96,7 +96,7 @@ def _lines(net: Network) -> Iterator[str]:
             continue
         dot, gates = f"g{gates}", gates + 1
         yield f'  {dot} [shape=point, width=0.06, color="{GATE}"];'
-        half = {k: v for k, v in style.items() if k != "label"}
+        half = {k: v for k, v in style.items() if k != "xlabel"}
         yield f"  {source} -> {dot} [{_listed({**half, 'arrowhead': 'none'})}];"
         yield f"  {dot} -> {target} [{_listed(style)}];"
         yield from _gate(synapse, numbers, dot)
@@ -122,7 +122,7 @@ def _gate(synapse: Synapse, numbers: dict[Hashable, str], dot: str) -> Iterator[
         "tooltip": f"{gater} gates {synapse.source} -> {synapse.target}{late}",
     }
     if synapse.gate_delay:
-        told |= {"label": "1", "constraint": "false"}
+        told |= {"xlabel": "1", "constraint": "false"}
     yield f"  {numbers[gater]} -> {dot} [{_listed(told)}];"
 
 
@@ -145,8 +145,8 @@ def _style(synapse: Synapse, strongest: float) -> dict[str, Any]:
         "penwidth": f"{THINNEST + (THICKEST - THINNEST) * share:.3g}",
         "tooltip": f"{ends}: weight {synapse.weight:.6g}{late}{reads}{gate}",
     }
-    if synapse.delay:
-        told |= {"style": "dashed", "label": str(synapse.delay), "constraint": "false"}
+    if synapse.delay:  # not label: with these beside each other Graphviz 2.42 crashes
+        told |= {"style": "dashed", "xlabel": str(synapse.delay), "constraint": "false"}
     return told
 
 
@@ -155,7 +155,7 @@ def _listed(attributes: dict[str, Any]) -> str:
 
 
 def _value(key: str, value: Any) -> str:
-    return _quoted(value) if key in ("label", "tooltip", "color") else str(value)
+    return _quoted(value) if key in ("label", "xlabel", "tooltip", "color") else str(value)
 
 
 def _quoted(value: Any) -> str:
