@@ -10,6 +10,7 @@ import pytest
 from neurograph.errors import FormatError
 from tests.fuzz.mutants import (
     LOADERS,
+    SEEDS,
     checkpoint_seeds,
     native_seeds,
     synaptic_seeds,
@@ -48,5 +49,8 @@ def test_the_files_to_start_from_are_fine():
     assert all(map(try_native, native_seeds())) and all(map(try_synaptic, synaptic_seeds()))
     assert all(map(try_checkpoint, checkpoint_seeds()))
     assert not try_checkpoint(native_seeds()[0])
+    for loader, seeds in SEEDS.items():
+        assert all(map(LOADERS[loader][1], seeds()))
+        assert not LOADERS[loader][1](b"") and not LOADERS[loader][1](b"\xff")
     assert not try_native(b"") and not try_synaptic(b"{}")
     assert issubclass(FormatError, ValueError)
