@@ -75,6 +75,9 @@ ORDER = [
     "io.native_reader",
     "io.synaptic",
     "io.synaptic_writer",
+    "io.nir_file",
+    "io.nir",
+    "io.nir_writer",
     "io.standalone.recipe",
     "io.standalone.expressions",
     "io.standalone.python",
@@ -165,8 +168,7 @@ def test_nothing_optional_or_forbidden_is_imported_at_the_top(name):
         for module, _ in imported(node)
     }
     assert not everywhere & {"pickle", "marshal", "random"}
-    late = {"scipy", "torch", "pandas", "tqdm", "matplotlib", "sklearn", "numba"}
-    late = {"scipy", "sklearn", "torch", "pandas", "tqdm", "matplotlib", "numba"}
+    late = {"scipy", "sklearn", "torch", "pandas", "tqdm", "matplotlib", "numba", "nir", "h5py"}
     if name in (
         "engines.natives",
         "engines.vectors",
@@ -190,8 +192,8 @@ def test_nothing_optional_or_forbidden_is_imported_at_the_top(name):
 def test_import_brings_in_no_extra_and_not_numba():
     code = (
         "import sys, neurograph; "
-        "print(sorted({'scipy', 'sklearn', 'torch', 'pandas', 'tqdm', 'matplotlib', 'numba'}"
-        " & set(sys.modules)))"
+        "print(sorted({'scipy', 'sklearn', 'torch', 'pandas', 'tqdm', 'matplotlib', 'numba', 'nir',"
+        " 'h5py'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

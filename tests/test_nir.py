@@ -1,6 +1,8 @@
 """Graphs of NIR: what is written is read, and what others write is read."""
 
 import os
+import time
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -14,6 +16,7 @@ from tests.strategies import close, near_kink, networks, sequences
 
 nir = pytest.importorskip("nir")
 h5py = pytest.importorskip("h5py")
+from tests.fuzz.nir_mutants import nir_mutants, nir_seeds, try_nir  # noqa: E402  needs nir
 
 TOLERANCE = 1e-12
 HELD = ["identity", "step"]
@@ -44,7 +47,7 @@ def tame(net):
 # ---------------------------------------------------------------- laws
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(net=nets, data=st.data(), dt=dts)
 def test_what_is_written_computes_the_same_when_it_is_read(net, data, dt):
     tame(net)
@@ -340,6 +343,11 @@ def test_other_refusals(monkeypatch, tmp_path):
         ng.io.write_nir(net)
 
 
+def test_a_graph_of_nothing_is_a_network_of_nothing():
+    assert len(read({}, [])) == 0
+    assert len(read({"o": nir.Output(np.array([2]))}, [])) == 2
+
+
 def test_a_subclass_is_made():
     class Mine(ng.Network):
         pass
@@ -478,3 +486,30 @@ def test_few_numbers_cannot_become_many_synapses(monkeypatch):
     edges = [("w", "o"), *((f"i{n}", "w") for n in range(6))]
     with pytest.raises(ng.FormatError, match="more than 50 synapses"):
         read(nodes, edges)
+
+
+# ---------------------------------------------------------------- mutants
+
+MUTANTS = 20_000 if os.environ.get("NEUROGRAPH_THOROUGH") else 300  # 10 to 30 ms each
+CONSTANT = 2**18  # bytes that HDF5's objects take anyhow
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_mutant_is_refused_or_as_good_as_any():
+    accepted = 0
+    for n, raw in enumerate(nir_mutants(MUTANTS, seed=0)):
+        began, traced = time.process_time(), n % 5 == 0
+        if traced:
+            tracemalloc.start()
+        try:
+            accepted += try_nir(raw)
+        finally:
+            peak = tracemalloc.get_traced_memory()[1] if traced else 0
+            tracemalloc.stop()
+        assert time.process_time() - began < 2, raw
+        assert peak <= 10 * len(raw) + CONSTANT
+    assert MUTANTS // 20 < accepted < MUTANTS // 2  # neither all the same nor all broken
+
+
+def test_the_files_to_start_from_are_fine():
+    assert all(map(try_nir, nir_seeds())) and not try_nir(b"")

@@ -36,7 +36,7 @@ from neurograph.layers import Layer
 from neurograph.network import Network
 from neurograph.values import MAX_ROWS
 
-__all__ = ["read_nir"]
+__all__ = ["read_nir", "read_raw"]
 
 MAPS = ("Linear", "Affine")
 KEEPING = ("LI", "I")
@@ -99,7 +99,7 @@ def read_nir(
     if isinstance(source, (str, os.PathLike)):
         raw = read_bytes(source, MAX_BYTES)
         try:
-            return _read(describe(raw), dt, create_using)
+            return read_raw(raw, dt, create_using)
         except FormatError as error:
             raise FormatError(f"{os.fspath(source)}: {error}") from None
     import nir
@@ -108,10 +108,12 @@ def read_nir(
         raise ParameterError(f"source must be a path or a NIRGraph, got {shown(source)}")
     file = BytesIO()
     nir.write(file, source)
-    return _read(describe(file.getvalue()), dt, create_using)
+    return read_raw(file.getvalue(), dt, create_using)
 
 
-def _read(found: Description, dt: float | None, cls: type[Network]) -> Network:
+def read_raw(raw: bytes, dt: float | None = None, cls: type[Network] = Network) -> Network:
+    """Make a network of what is in a file of NIR; see `read_nir`."""
+    found = describe(raw)
     if dt is None:
         dt = found.dt or DT
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
@@ -394,26 +396,19 @@ def _assemble(
     cls: type[Network], populations: list[Population], synapses: list[Bundle], dtype: str
 ) -> Network:
     """Make the network; a pair of neurons that has several delays gets relays, identity neurons."""
-    n = sum(p.size for p in populations)
     names = [f"{p.name}.{i}" for p in populations for i in range(p.size)]
-    memory = np.concatenate(
-        [np.zeros(p.size) if p.memory is None else p.memory for p in populations] or [[]]
-    )
-    step = np.repeat([p.activation == "step" for p in populations], [p.size for p in populations])
+    kept = (np.zeros(p.size) if p.memory is None else p.memory for p in populations)
+    memory = np.concatenate([np.empty(0), *kept])
+    steps = (np.full(p.size, p.activation == "step") for p in populations)
+    step = np.concatenate([np.empty(0, bool), *steps])
     source, target, weight, delay = _joined(synapses)
     absorbed = (source == target) & (delay == 1) & (memory != 0)[target] & ~step[target]
     np.add.at(memory, target[absorbed], weight[absorbed])  # y is s: one synapse does for both
     memory = _finite(memory, dtype)
-    source, target, weight, delay = (a[~absorbed] for a in (source, target, weight, delay))
-    again = (source[1:] == source[:-1]) & (target[1:] == target[:-1])
-    relayed = np.concatenate([[False], again])[: len(source)]
-    relayed |= (source == target) & (memory != 0)[target]
-    relays = n + np.arange(relayed.sum())
-    names += [f"{names[j]}.relay{r}" for r, j in enumerate(target[relayed].tolist())]
-    into = source[relayed], relays, np.ones(len(relays)), delay[relayed]
-    source[relayed], delay[relayed] = relays, 0
-    columns = zip((source, target, weight, delay), into, strict=True)
-    source, target, weight, delay = map(np.concatenate, columns)
+    ends = [a[~absorbed] for a in (source, target, weight, delay)]
+    (source, target, weight, delay), relayed = _relayed(ends, memory != 0)
+    names += [f"{names[j]}.relay{r}" for r, j in enumerate(relayed)]
+    bias = np.concatenate([*(p.bias for p in populations), np.zeros(len(relayed))])
     net = from_arrays(
         cls,
         source,
@@ -422,10 +417,8 @@ def _assemble(
         n_neurons=len(names),
         inputs=_numbers(populations, "input"),
         outputs=_numbers(populations, "output"),
-        activation=["step" if s else "identity" for s in step] + ["identity"] * len(relays),
-        bias=_finite(
-            np.concatenate([*(p.bias for p in populations), np.zeros(len(relays))]), dtype
-        ),
+        activation=["step" if s else "identity" for s in step] + ["identity"] * len(relayed),
+        bias=_finite(bias, dtype),
         delay=delay,
         names=names,
         self_loops="output",
@@ -438,6 +431,21 @@ def _assemble(
         members = [net.nodes[name] for name in names[p.first : p.first + p.size]]
         net.layers[p.name] = Layer(net, p.name, members)
     return net
+
+
+def _relayed(ends: list[np.ndarray], keeps: np.ndarray) -> tuple[list[np.ndarray], list[int]]:
+    """Lead all but one synapse of each pair through a relay; return also where relays lead.
+
+    A pair holds one synapse; a neuron that keeps its state has one from itself to itself.
+    """
+    source, target, _, delay = ends
+    relayed = (source == target) & keeps[target]
+    relayed[1:] |= (source[1:] == source[:-1]) & (target[1:] == target[:-1])
+    leads = target[relayed].tolist()
+    relays = len(keeps) + np.arange(len(leads))
+    into = source[relayed], relays, np.ones(len(leads)), delay[relayed]
+    source[relayed], delay[relayed] = relays, 0
+    return [np.concatenate(pair) for pair in zip(ends, into, strict=True)], leads
 
 
 def _joined(synapses: list[Bundle]) -> tuple[np.ndarray, ...]:
