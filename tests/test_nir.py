@@ -243,6 +243,17 @@ def test_two_delays_for_one_pair_take_a_relay():
     assert net.edges["i.0", "o.0"].weight == 8
 
 
+def test_a_neuron_that_keeps_its_state_feeds_back_later_through_a_relay():
+    one = np.ones(1)
+    nodes = {
+        "i": nir.Input(np.array([1])), "k": nir.I(one), "d": nir.Delay(2 * one),
+        "w": nir.Linear(np.array([[3.0]])), "o": nir.Output(np.array([1])),
+    }  # fmt: skip
+    net = read(nodes, [("i", "k"), ("k", "d"), ("d", "w"), ("w", "k"), ("k", "o")], dt=1.0)
+    assert net.forward([[[1], [0], [0], [0]]]).ravel().tolist() == [1, 1, 4, 7]
+    assert list(net) == ["i.0", "o.0", "o.0.relay0"]
+
+
 def test_keeping_before_a_threshold_is_one_neuron_only_if_it_is_the_same():
     def counted(threshold, order):
         a, b = order
