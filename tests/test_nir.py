@@ -488,6 +488,16 @@ def test_files_that_are_no_hdf5(tmp_path):
             ng.io.read_nir(tmp_path / "a.nir")
 
 
+def test_a_heap_whose_objects_have_no_size_does_not_hold_the_library_for_ever(tmp_path):
+    quiet_write(layered(), tmp_path / "a.nir")
+    raw = bytearray((tmp_path / "a.nir").read_bytes())
+    heap = raw.index(b"GCOL") + 16
+    raw[heap : heap + 16] = bytes(16)
+    (tmp_path / "a.nir").write_bytes(raw)
+    with pytest.raises(ng.FormatError, match="the heap at byte [0-9]+ is broken"):
+        ng.io.read_nir(tmp_path / "a.nir")
+
+
 def test_few_numbers_cannot_become_many_synapses(monkeypatch):
     """One matrix behind many populations: each edge takes it once more."""
     monkeypatch.setattr("neurograph.io.nir.MAX_NUMBERS", 50)
