@@ -122,6 +122,16 @@ ORDER = [
     "io.graphml",
     "io.edge_list",
     "io.dot",
+    "io.nir_file",
+    "io.nir",
+    "io.nir_writer",
+    "io.standalone.recipe",
+    "io.standalone.expressions",
+    "io.standalone.python",
+    "io.standalone.c",
+    "io.standalone.javascript",
+    "io.standalone.writer",
+    "io.standalone",
     "io.endings",
     "io",
     "architectures.building",
@@ -213,8 +223,7 @@ def test_nothing_optional_or_forbidden_is_imported_at_the_top(name):
         for module, _ in imported(node)
     }
     assert not everywhere & {"pickle", "marshal", "random"}
-    late = {"scipy", "torch", "pandas", "tqdm", "matplotlib", "sklearn", "numba"}
-    late = {"scipy", "sklearn", "torch", "pandas", "tqdm", "matplotlib", "numba"}
+    late = {"scipy", "sklearn", "torch", "pandas", "tqdm", "matplotlib", "numba", "nir", "h5py"}
     if name in (
         "engines.natives",
         "engines.vectors",
@@ -238,8 +247,8 @@ def test_nothing_optional_or_forbidden_is_imported_at_the_top(name):
 def test_import_brings_in_no_extra_and_not_numba():
     code = (
         "import sys, neurograph; "
-        "print(sorted({'scipy', 'sklearn', 'torch', 'pandas', 'tqdm', 'matplotlib', 'numba'}"
-        " & set(sys.modules)))"
+        "print(sorted({'scipy', 'sklearn', 'torch', 'pandas', 'tqdm', 'matplotlib', 'numba', 'nir',"
+        " 'h5py'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from neurograph.io.graphml import read_graphml, write_graphml
 from neurograph.io.native import save
 from neurograph.io.native_reader import load
 from neurograph.io.neataptic import read_neataptic
+from neurograph.io.nir import read_nir
+from neurograph.io.nir_writer import write_nir
 from neurograph.io.node_link import read_node_link, write_node_link
+from neurograph.io.standalone import write_standalone
 from neurograph.io.synaptic import read_synaptic
 from neurograph.io.synaptic_writer import write_synaptic
 from neurograph.network import Network
@@ -33,8 +37,8 @@ def read(path: str | os.PathLike) -> Network:
     Parameters
     ----------
     path : path
-        .ng, .graphml, .csv (with the neurons in a .neurons.csv beside it, if there is one), or
-        .json: node-link, Synaptic's or Neataptic's, whichever it is.
+        .ng, .graphml, .csv (with the neurons in a .neurons.csv beside it, if there is one), .nir,
+        or .json: node-link, Synaptic's or Neataptic's, whichever it is.
 
     Returns
     -------
@@ -68,7 +72,8 @@ def write(net: Network, path: str | os.PathLike) -> None:
     ----------
     net : Network
     path : path
-        .ng, .json (node-link), .synaptic.json, .graphml, .csv (and .neurons.csv beside it), .dot.
+        .ng, .json (node-link), .synaptic.json, .graphml, .csv (and .neurons.csv beside it), .dot,
+        .nir; .py, .c or .js: source that needs nothing, see `write_standalone`.
 
     Raises
     ------
@@ -127,6 +132,10 @@ _NAMES = {
 }
 
 
+def _write_source(language: str, net: Network, path: str | os.PathLike) -> None:
+    write_standalone(net, language, path)
+
+
 def _neurons_beside(path: str | os.PathLike) -> Path:
     file = Path(path)
     return file.with_name(f"{file.name[: -len('.csv')]}.neurons.csv")
@@ -146,6 +155,7 @@ READERS: dict[str, Callable[[Any], Network]] = {
     ".json": _read_json,
     ".graphml": read_graphml,
     ".csv": _read_csv,
+    ".nir": read_nir,
 }
 WRITERS: dict[str, Callable[[Network, Any], Any]] = {
     ".ng": save,
@@ -154,4 +164,8 @@ WRITERS: dict[str, Callable[[Network, Any], Any]] = {
     ".graphml": write_graphml,
     ".csv": _write_csv,
     ".dot": write_dot,
+    ".nir": write_nir,
+    ".py": partial(_write_source, "python"),
+    ".c": partial(_write_source, "c"),
+    ".js": partial(_write_source, "javascript"),
 }
