@@ -32,7 +32,9 @@ SPACE = 9.0  # between two items of a column
 LANE = 5.0  # half of the room that a line has in a column that it crosses
 LOOP, LOOP_HALF = 25.0, 12.0  # height of a self-synapse above its box, half its width there
 GATE_ROOM = 12.0  # above a loop that is gated
-PLACES = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.2)  # where on a line a label may be
+# Where on a line a ring or a text may be, and how far beside it.
+PLACES = 0.5 + np.array([0, *(sign * k / 40 for k in range(1, 17) for sign in (-1, 1))])
+BESIDE = (0.0, -9.0, 9.0, -18.0, 18.0)
 
 SYNAPSE, SELF, GATE = "synapse", "self", "gate"
 LEFT, RIGHT = 0, 1
@@ -323,8 +325,10 @@ class _Drawing:
             crowd[self.column[a]] += 1
         for line in self.lines:
             chain_ = self.chains[id(line)]
-            if line.text and line.kind != SELF and len(chain_) == 2:
-                texts[min(self.column[i] for i in chain_)] = 1
+            if line.text and line.kind == GATE and len(chain_) == 1:
+                texts[int(self._aim(line))] += 1
+            elif line.text and line.kind != SELF and len(chain_) == 2:
+                texts[min(self.column[i] for i in chain_)] += 1
             if line.kind == GATE:
                 crowd[int(self._aim(line))] += 2
         self.rank: dict[int, int] = {}  # of a line that ends in the column where it begins
@@ -333,10 +337,12 @@ class _Drawing:
                 c = self.column[line.ends[0]]
                 self.rank[id(line)] = int(arcs[c])
                 arcs[c] += 1
-        self.gap = 44 + 2 * np.minimum(crowd, 30) + 22 * texts + 0.1 * self.height
+        self.gap = 44 + 2 * np.minimum(crowd, 30) + 20 * np.minimum(texts, 4) + 0.1 * self.height
         last = np.arange(self.n_columns) == self.n_columns - 1
         self.gap[last] = MARGIN
-        self.gap += np.where(arcs > 0, 30 + PORT * arcs + np.where(last, 24, 0), 0)
+        self.gap += np.where(
+            arcs > 0, 30 + PORT * arcs + np.where(last, 24 + 12 * np.minimum(texts, 4), 0), 0
+        )
         edges = np.cumsum([MARGIN, *(self.wide + self.gap)])[: self.n_columns]
         self.left, self.center, self.right = edges, edges + self.wide / 2, edges + self.wide
 
@@ -443,7 +449,7 @@ class _Drawing:
                 gate.tip = point(synapse.path[:4], 1.0)
             else:
                 piece = 6 * self.middle[gate.synapse]
-                choices = point(synapse.path[piece : piece + 4], np.array(PLACES))
+                choices = point(synapse.path[piece : piece + 4], PLACES)
                 others = [p for key, p in points.items() if key != id(synapse)]
                 crowd = [self._crowd(at, others, taken) for at in choices]
                 gate.tip = choices[int(np.argmin(crowd))]
@@ -505,16 +511,17 @@ class _Drawing:
         """Return where the text of a line may be: not over a box, so in its lanes or in gaps."""
         pieces = [line.path[i : i + 4] for i in range(0, len(line.path) - 1, 3)]
         pieces.sort(key=lambda piece: bool(np.ptp(piece[:, 1])))  # first where the line is level
-        found = [point(piece, np.array(PLACES)) for piece in pieces]
-        half = text_width(line.text, SMALL) / 2 + 2
-        rows = np.concatenate(found)
-        inside = [self._inside(at, half, line) for at in rows]
+        on = np.concatenate([point(piece, PLACES) for piece in pieces])
+        rows = np.concatenate([on + (0.0, aside) for aside in BESIDE])
+        inside = [self._inside(at, line) for at in rows]
         return rows[np.array(inside)] if any(inside) else rows
 
-    def _inside(self, at: np.ndarray, half: float, line: Line) -> bool:
+    def _inside(self, at: np.ndarray, line: Line) -> bool:
         """Whether a text at this place covers no box and no lane of another line."""
         left, _, right, _ = _around(at, line.text)
         own = set(self.chains[id(line)][1:-1] if line.kind != GATE else self.chains[id(line)][1:])
+        if right > self.right[-1] + self.gap[-1] - 2 or not 5 < at[1] < self.height + MARGIN:
+            return False  # off the page
         for c in range(self.n_columns):
             if right > self.left[c] and left < self.right[c]:
                 at_home = [i for i in own if self.column[i] == c and abs(self.y[i] - at[1]) < 1]
