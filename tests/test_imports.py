@@ -75,6 +75,8 @@ ORDER = [
     "inspection.attribution",
     "viz.columns",
     "viz.curves",
+    "viz.scene",
+    "viz.arrangement",
     "viz.layout",
     "viz.shapes",
     "viz.matrix",

@@ -10,8 +10,9 @@ from neurograph.graph import NeuronGraph
 from neurograph.values import choice
 from neurograph.viz.ink import GATE as GATE_INK
 from neurograph.viz.ink import NEGATIVE, POSITIVE, needs, text_width
-from neurograph.viz.layout import FONT, HEAD, MARGIN, MARK, SMALL, Box, Layout, Line, layout
+from neurograph.viz.layout import layout
 from neurograph.viz.matrix import draw_matrix
+from neurograph.viz.scene import FONT, HEAD, MARGIN, MARK, SMALL, Box, Layout, Line
 from neurograph.viz.shapes import Look, drawable, head, is_bar, looks
 
 __all__ = ["draw", "is_small"]

@@ -11,7 +11,7 @@ from neurograph.graph import NeuronGraph
 from neurograph.schedule import Plan, arrange
 from neurograph.values import choice
 from neurograph.viz.ink import stroke
-from neurograph.viz.layout import HEAD, Line
+from neurograph.viz.scene import HEAD, Line
 from neurograph.wiring import wiring
 
 __all__ = ["SHOWN", "Look", "drawable", "head", "is_bar", "looks", "values"]

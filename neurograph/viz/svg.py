@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 
 from neurograph.viz.ink import GATE as GATE_INK
-from neurograph.viz.layout import FONT, MARK, SMALL, Box, Layout, Line
+from neurograph.viz.scene import FONT, MARK, SMALL, Box, Layout, Line
 from neurograph.viz.shapes import Look, head, is_bar
 
 __all__ = ["svg"]
