@@ -19,6 +19,7 @@ from neurograph.viz.curves import sampled
 from neurograph.viz.ink import later, stroke
 from neurograph.viz.layout import layout
 from neurograph.viz.matrix import matrix
+from neurograph.viz.scene import HEAD
 from neurograph.viz.shapes import drawable, head, looks, values
 from tests.strategies import networks
 
@@ -27,7 +28,7 @@ pictured = pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib"
 )
 WAYS = st.sampled_from(["level", "visit"])
-HOSTILE = ["<script>alert(1)</script>", "$\\frac{", 'a"b&c', "]]>", "two\nlines", "\x00\x1b", "\ud800",
+HOSTILE = ["<script>alert(1)</script>", "$\\frac{$", 'a"b&c', "]]>", "two\nlines", "\x00\x1b", "\ud800",
            "\u202eright", ("<b>", 1), "x" * 500, "漢字かな交じり文の長い名前です", ""]  # fmt: skip
 
 
@@ -94,6 +95,8 @@ def test_lines_begin_and_end_where_they_should(net, x):
                 on = sampled(ends[line.synapse].path, 200)
                 assert np.hypot(*(on - at).T).min() < 1  # it ends on its synapse
                 continue
+            if at is line.tip:  # there is room for the head
+                assert np.allclose(at - line.path[-1], HEAD * line.heading)
             left, top, right, bottom = found.boxes[j].sides
             x, y = at
             assert top <= y + 1e-9 and y <= bottom + 1e-9 and left - 1e-9 <= x <= right + 1e-9
