@@ -323,6 +323,11 @@ class Neuron(Handle):
     def __str__(self) -> str:
         return f"neuron {self.name!r}"
 
+    def _repr_html_(self) -> str:
+        from neurograph.viz.html import of_neuron
+
+        return of_neuron(self)
+
     def __repr__(self) -> str:
         gone = "removed " if self.detached else ""
         return (
@@ -586,6 +591,11 @@ class Synapse(Handle):
 
     def __str__(self) -> str:
         return f"synapse {self.source!r} -> {self.target!r}"
+
+    def _repr_html_(self) -> str:
+        from neurograph.viz.html import of_synapse
+
+        return of_synapse(self)
 
     def __repr__(self) -> str:
         gone = "removed " if self.detached else ""

@@ -115,6 +115,11 @@ class Plan:
     def __str__(self) -> str:
         return "\n".join(_explain(self))
 
+    def _repr_html_(self) -> str:
+        from neurograph.viz.html import of_plan
+
+        return of_plan(self)
+
 
 # ---------------------------------------------------------------- making a plan
 

@@ -28,6 +28,7 @@ from neurograph.inspection.unrolled import Unrolled
 from neurograph.learner import work
 from neurograph.schedule import Plan, plan
 from neurograph.values import choice, natural, positive
+from neurograph.viz.plots import plot_attribution
 
 __all__ = ["METHODS", "Attribution", "attribute"]
 
@@ -116,6 +117,20 @@ class Attribution:
                 return self.values[..., k]
         known = [what for what in self.of if not isinstance(what, Synapse)]
         raise ParameterError(f"nothing is attributed to {key!r}.{suggest(key, known)}")
+
+    def plot(self, sample: int = 0, k: int = 20, ax: Any = None) -> Any:
+        """Draw what one sample is due to; return the axes (extra `matplotlib`).
+
+        Bars of the k largest values; by inputs or neurons of a sequence, an image of all of them
+        at each step.
+
+        Parameters
+        ----------
+        sample, k : int
+        ax : matplotlib axes, optional
+            Where to draw; a new figure unless given.
+        """
+        return plot_attribution(self, sample, k, ax)
 
     def to_pandas(self) -> Any:
         """Return a DataFrame (extra `pandas`).

@@ -9,6 +9,7 @@ from math import fsum
 from typing import Any
 
 from neurograph.elements import Neuron, Synapse
+from neurograph.viz.plots import plot_explanation
 
 __all__ = ["Explanation", "Part", "Section", "closed", "plain", "short"]
 
@@ -113,6 +114,23 @@ class Explanation:
         """Return everything as plain values that JSON can hold."""
         found = {"title": self.title, **plain(self.facts()), "notes": list(self.notes)}
         return found | {s.name: s.to_dict() for s in self.sections}
+
+    def plot(self, section: str | None = None, ax: Any = None) -> Any:
+        """Draw the parts as bars that add up; return the axes (extra `matplotlib`).
+
+        Parameters
+        ----------
+        section : str, optional
+            Name of the section, a key of `to_dict()`; the first unless given.
+        ax : matplotlib axes, optional
+            Where to draw; a new figure unless given.
+
+        Raises
+        ------
+        ParameterError
+            There is no section of this name, or matplotlib is missing.
+        """
+        return plot_explanation(self, section, ax)
 
     def __str__(self) -> str:
         lines = [self.title]

@@ -13,6 +13,8 @@ from neurograph.inspection.lesion_map import lesion_map
 from neurograph.inspection.lesions import LesionMap
 from neurograph.inspection.what_if import WhatIf
 from neurograph.learning.losses import Loss
+from neurograph.viz import html
+from neurograph.viz.draw import draw
 
 __all__ = ["Inspected"]
 
@@ -467,3 +469,58 @@ class Inspected(NeuronGraph):
             self, synapses, neurons, what, every=every, capacity=capacity, keep=keep, when=when,
             then=then,
         )  # fmt: skip
+
+    # ------------------------------------------------------------ pictures
+
+    def draw(
+        self,
+        kind: str = "auto",
+        *,
+        ax: Any = None,
+        x: str = "level",
+        show: str = "weight",
+        legend: bool = True,
+    ) -> Any:
+        """Draw the network; return the axes (extra `matplotlib`).
+
+        As a graph, a neuron is a box and a synapse a line, whose colour and width show the
+        weight; a negative one ends in a bar. What acts later is dashed and says how many steps; a
+        gate is dotted, from the gater to a ring on the synapse. See docs/pictures.md.
+
+        Parameters
+        ----------
+        kind : {"auto", "graph", "matrix"}
+            A graph, or the weights as a matrix, target by source in plan order; "auto" takes the
+            matrix for more than 40 neurons or 150 synapses.
+        ax : matplotlib axes, optional
+            Where to draw; a new figure unless given, as large as it takes.
+        x : {"level", "visit"}
+            Columns of the graph: levels of the plan, or neurons in the order of visits.
+        show : {"weight", "grad"}
+            What colours and widths tell.
+        legend : bool
+            Whether the graph says what its lines mean.
+
+        Raises
+        ------
+        ParameterError
+            There are no neurons, an option is not valid, or matplotlib is missing.
+        CycleError
+            Synapses without delay form a cycle, so there is no order of visits.
+        GraphError
+            It is a read-only view of a network.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> ax = ng.perceptron(2, 3, 1, seed=0).draw()
+        >>> len([line for line in ax.patches if str(line.get_gid()).startswith("synapse:")])
+        9
+        """
+        return draw(self, kind, ax=ax, x=x, show=show, legend=legend)
+
+    def _repr_html_(self) -> str:
+        return html.of_network(self)
+
+    def _repr_svg_(self) -> str | None:
+        return html.picture(self)

@@ -10,6 +10,7 @@ import numpy as np
 from neurograph.elements import Neuron, Synapse
 from neurograph.errors import ParameterError, suggest
 from neurograph.values import natural
+from neurograph.viz.plots import plot_lesions
 
 __all__ = ["LesionMap", "Lesions"]
 
@@ -103,6 +104,17 @@ class Lesions:
             ) from None
         array = self.to_array()
         return pandas.DataFrame({name: array[name] for name in self.columns})
+
+    def plot(self, k: int = 20, ax: Any = None) -> Any:
+        """Draw the k that matter most, beside their estimates; return the axes (`matplotlib`).
+
+        Parameters
+        ----------
+        k : int
+        ax : matplotlib axes, optional
+            Where to draw; a new figure unless given.
+        """
+        return plot_lesions(self, k, ax)
 
     def __repr__(self) -> str:
         return f"<Lesions of {len(self)} {self.kind}{'s' * (len(self) != 1)}>"
