@@ -87,7 +87,6 @@ ORDER = [
     "inspection.objective",
     "inspection.verifying",
     "inspection.debugger",
-    "viz",
     "viz.columns",
     "viz.curves",
     "viz.scene",

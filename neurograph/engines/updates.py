@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from numba import njit
 
-from neurograph.engines.vectors import at, cast, get, put
+from neurograph.engines.vectors import at, cast, get, nought, put
 
 # Error model and rounding of every kernel; see `vectors.FAST`.
 OPTIONS = {
@@ -74,12 +74,13 @@ class Recipe(NamedTuple):
 
 @njit(**HELPER)
 def wrong(x):
-    """Return 0 if x is finite, else infinity or NaN.
+    """Return 0 if x is finite, else NaN.
 
-    It compares: x - x alone would do, but where x is a sum the compiler may cancel its terms.
+    A product with 0, which the compiler must not take for 0. Where it adds many numbers before
+    the product, their sum may be infinite though they are not: so what fails is done again,
+    step by step, and only that decides. x - x would not do: of a sum, the terms cancel.
     """
-    size = abs(x)
-    return size - size if size < math.inf else size
+    return x * nought(x)
 
 
 @njit(**HELPER)

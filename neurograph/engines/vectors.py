@@ -32,6 +32,7 @@ __all__ = [
     "load",
     "mad",
     "mul",
+    "nought",
     "put",
     "splat",
     "store",
@@ -138,6 +139,11 @@ def _put(typing, array, i, value):
 @intrinsic
 def _cast(typing, array, number):
     return array.dtype(array, array.dtype), lambda context, builder, signature, args: args[1]
+
+
+@intrinsic
+def _nought(typing, number):
+    return number(number), lambda context, builder, signature, args: ir.Constant(args[0].type, 0)
 
 
 @intrinsic
@@ -271,6 +277,10 @@ class _Plain:
         return array.dtype.type(number)
 
     @staticmethod
+    def nought(number):
+        return type(number)(0)
+
+    @staticmethod
     def load(array, i, lanes):
         assert 0 <= i <= i + lanes <= len(array)
         return array[i : i + lanes].copy()
@@ -310,7 +320,8 @@ if config.DISABLE_JIT:
     at, put, load, store, splat = _Plain.at, _Plain.put, _Plain.load, _Plain.store, _Plain.splat
     add, mul, mad, total = _Plain.add, _Plain.mul, _Plain.mad, _Plain.total
     call, cast, get, array_at = _Plain.call, _Plain.cast, _Plain.get, _Plain.array_at
+    nought = _Plain.nought
 else:
     at, put, load, store, splat = _at, _put, _load, _store, _splat
     add, mul, mad, total = _add, _mul, _mad, _total
-    call, cast, get, array_at = _call, _cast, _get, _array_at
+    call, cast, get, array_at, nought = _call, _cast, _get, _array_at, _nought
