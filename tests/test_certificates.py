@@ -93,7 +93,8 @@ def test_a_gradient_that_is_wrong_is_found(run, data):
         place = made.n_synapses + made.n_memories + made.position[row.name]
     else:
         place = int(net._store.synapses.row_of[net.edges[row.name]._id])
-    found = net.verify_gradients(X, Y, engine=Bent(place, 3 * row.bound))
+    # What is off is looked at once more, with other steps, whose bound may be a few times larger.
+    found = net.verify_gradients(X, Y, engine=Bent(place, 3 * row.bound + 1e-9))
     assert [r.name for r in found if r.verdict == "wrong"] == [row.name]
     assert not found.holds
     assert found.worst(1)[0].name == row.name
