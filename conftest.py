@@ -2,6 +2,9 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("sklearn") else ["neurograph/estimators.py", "docs/sklearn.md"]
-if not find_spec("matplotlib"):
-    collect_ignore.append("docs/pictures.md")
+ABOUT = {
+    "sklearn": ["neurograph/estimators.py", "docs/sklearn.md"],
+    "matplotlib": ["docs/pictures.md"],
+    "nir": ["neurograph/io/nir.py", "neurograph/io/nir_writer.py", "docs/nir.md"],
+}
+collect_ignore = [path for extra, paths in ABOUT.items() if not find_spec(extra) for path in paths]

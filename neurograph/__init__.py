@@ -19,6 +19,7 @@ from neurograph.elements import Neuron, Synapse
 from neurograph.engines.base import Recording, State, Trace
 from neurograph.engines.pool import get_num_threads, set_num_threads
 from neurograph.errors import (
+    BusyError,
     CycleError,
     DetachedError,
     FormatError,
@@ -31,6 +32,7 @@ from neurograph.errors import (
 )
 from neurograph.functions import ACTIVATIONS, Activation, activation
 from neurograph.history import History
+from neurograph.inspection import watch
 from neurograph.layers import Layer, Projection
 from neurograph.learning import schedules
 from neurograph.learning.losses import LOSSES, Loss, loss
@@ -53,6 +55,7 @@ from neurograph.trainer import Trainer
 
 if TYPE_CHECKING:
     from neurograph import datasets, io, tasks
+    from neurograph.io.checkpoint_reader import resume
     from neurograph.io.native_reader import load
 
 __version__ = "0.1.0"
@@ -68,6 +71,7 @@ __all__ = [
     "Activation",
     "Adam",
     "AdamW",
+    "BusyError",
     "CycleError",
     "DetachedError",
     "EarlyStopping",
@@ -115,9 +119,11 @@ __all__ = [
     "plan",
     "random_network",
     "reservoir",
+    "resume",
     "schedules",
     "set_num_threads",
     "tasks",
+    "watch",
 ]
 
 
@@ -127,8 +133,10 @@ def __getattr__(name: str) -> Any:
         return import_module(f"neurograph.{name}")
     if name == "load":
         return import_module("neurograph.io.native_reader").load
+    if name == "resume":
+        return import_module("neurograph.io.checkpoint_reader").resume
     raise AttributeError(f"module 'neurograph' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "datasets", "io", "load", "tasks"])
+    return sorted([*globals(), "datasets", "io", "load", "resume", "tasks"])

@@ -434,11 +434,20 @@ def write_column(graph: NeuronGraph, kind: type, name: str, given: Any) -> None:
         if kind is Synapse
         else (graph._store.neurons, graph.neuron_ids())
     )
-    values = _finite(what, given, graph.dtype)
+    values = real_array(what, given, graph.dtype)
     if values.shape != (len(ids),):
         raise ShapeError(
             f"{what} must have shape ({len(ids)},), one for each of net."
             f"{'synapses' if kind is Synapse else 'neurons'}; got {values.shape}"
+        )
+    if not np.isfinite(values).all():
+        k = int(np.flatnonzero(~np.isfinite(values))[0])
+        if kind is Synapse:
+            whose = " -> ".join(map(repr, list(graph.edges)[k]))
+        else:
+            whose = repr(list(graph)[k])
+        raise ParameterError(
+            f"{what} must be finite numbers; number {k}, of {whose}, is given {values[k]}"
         )
     by_id = dict(zip(ids.tolist(), values.tolist(), strict=True)) if table.ties.group else {}
     for group in table.ties.groups():

@@ -16,6 +16,7 @@ import numpy as np
 
 from neurograph.elements import INPUT, OUTPUT, GaterId, Neuron, Synapse, not_given
 from neurograph.errors import GraphError, ParameterError, suggest
+from neurograph.guard import exclusive
 from neurograph.store import Store
 from neurograph.table import Column, Handle, Items
 
@@ -98,10 +99,12 @@ class NeuronGraph(nx.DiGraph):
 
     # ------------------------------------------------------------ networkx's edit verbs
 
+    @exclusive
     def add_node(self, node_for_adding: Hashable, **attr: Any) -> None:
         """Add a neuron, or change the given attributes of an existing one."""
         self._put_neurons([(node_for_adding, attr)])
 
+    @exclusive
     def add_nodes_from(self, nodes_for_adding: Iterable, **attr: Any) -> None:
         """Add many neurons: nodes, or pairs of a node and its attributes. All or none."""
         items = []
@@ -111,6 +114,7 @@ class NeuronGraph(nx.DiGraph):
             items.append((name, {**attr, **own}))
         self._put_neurons(items)
 
+    @exclusive
     def remove_node(self, n: Hashable) -> None:
         """Remove a neuron and its synapses; their handles keep the last values."""
         n = self._as_name(n)
@@ -125,20 +129,24 @@ class NeuronGraph(nx.DiGraph):
             del adjacency[n]
         nx._clear_cache(self)
 
+    @exclusive
     def remove_nodes_from(self, nodes: Iterable) -> None:
         """Remove many neurons; those that are not there are ignored."""
         for n in [self._as_name(n) for n in nodes]:
             if n in self._node:
                 self.remove_node(n)
 
+    @exclusive
     def add_edge(self, u_of_edge: Hashable, v_of_edge: Hashable, **attr: Any) -> None:
         """Add a synapse and the neurons it needs, or change an existing one."""
         self._put_synapses([(u_of_edge, v_of_edge, attr)])
 
+    @exclusive
     def add_edges_from(self, ebunch_to_add: Iterable, **attr: Any) -> None:
         """Add many synapses: (u, v) or (u, v, attributes). All or none."""
         self._put_synapses(self._edge_items(ebunch_to_add, attr))
 
+    @exclusive
     def remove_edge(self, u: Hashable, v: Hashable) -> None:
         """Remove a synapse; its handle keeps the last values."""
         u, v = self._as_name(u), self._as_name(v)
@@ -147,6 +155,7 @@ class NeuronGraph(nx.DiGraph):
         self._drop_edge(u, v)
         nx._clear_cache(self)
 
+    @exclusive
     def remove_edges_from(self, ebunch: Iterable) -> None:
         """Remove many synapses; those that are not there are ignored."""
         for u, v in [(self._as_name(e[0]), self._as_name(e[1])) for e in ebunch]:
@@ -154,6 +163,7 @@ class NeuronGraph(nx.DiGraph):
                 self._drop_edge(u, v)
         nx._clear_cache(self)
 
+    @exclusive
     def update(self, edges: Any = None, nodes: Any = None) -> None:
         """Add edges and nodes, or those of another graph. All or none."""
         if isinstance(edges, nx.Graph):
@@ -166,10 +176,12 @@ class NeuronGraph(nx.DiGraph):
             self._check_synapses(self._edge_items(edges, {}))
         return super().update(edges=edges, nodes=nodes)
 
+    @exclusive
     def clear_edges(self) -> None:
         """Remove all synapses."""
         self.remove_edges_from(list(self.edges))
 
+    @exclusive
     def clear(self) -> None:
         """Remove everything, the graph's own attributes too (`reset_state` is another thing)."""
         self.clear_edges()
@@ -177,6 +189,7 @@ class NeuronGraph(nx.DiGraph):
         self.graph.clear()
         nx._clear_cache(self)
 
+    @exclusive
     def copy(self, as_view: bool = False) -> NeuronGraph:
         """Return an independent network with the same numbers, ties, gates and generator.
 
@@ -189,6 +202,7 @@ class NeuronGraph(nx.DiGraph):
     def __copy__(self) -> NeuronGraph:
         return self.copy()
 
+    @exclusive
     def __deepcopy__(self, memo: dict) -> NeuronGraph:
         memo[id(self)] = twin = self._empty()
         return self._clone(twin, lambda attributes: deepcopy(attributes, memo))
@@ -198,6 +212,7 @@ class NeuronGraph(nx.DiGraph):
 
     # ------------------------------------------------------------ verbs of our own
 
+    @exclusive
     def relabel(self, mapping: Mapping | Callable) -> None:
         """Rename neurons in place; gates, ties, handles and every order stay.
 
@@ -248,6 +263,7 @@ class NeuronGraph(nx.DiGraph):
         self._store.changed()
         nx._clear_cache(self)
 
+    @exclusive
     def gate(self, gater: Hashable | Neuron, synapse: Synapse, delay: int = 0) -> None:
         """Let the output of `gater` multiply `synapse`: γ of equation (1).
 
@@ -268,10 +284,12 @@ class NeuronGraph(nx.DiGraph):
         neuron = self.neuron(gater)
         self.own(synapse).update({"gater": neuron.name, "gate_delay": delay})
 
+    @exclusive
     def ungate(self, synapse: Synapse) -> None:
         """Let nothing multiply `synapse` any more."""
         self.own(synapse).update({"gater": None, "gate_delay": 0})
 
+    @exclusive
     def tie(self, synapses: Iterable[Synapse]) -> None:
         """Let synapses share one weight, that of the first; groups that touch become one.
 
@@ -301,6 +319,7 @@ class NeuronGraph(nx.DiGraph):
         first.update(shared)
         self._store.synapses.share_slots(first._id)
 
+    @exclusive
     def untie(self, synapse: Synapse) -> None:
         """Let a synapse have its own weight again, at first the one it shared."""
         label, ties = self.own(synapse).tie, self._store.synapses.ties
@@ -367,10 +386,15 @@ class NeuronGraph(nx.DiGraph):
         if "gater" not in table.arrays:
             return []
         ids = table.alive()
-        ids = ids[table.values("gater", ids) == self._node[name]._id]
-        ends = zip(table.values("source", ids), table.values("target", ids), strict=True)
-        names = self._store.names
-        return [self._succ[names[u]][names[v]] for u, v in ends]
+        return self.handles(Synapse, ids[table.values("gater", ids) == self._node[name]._id])
+
+    def handles(self, kind: type[Handle], ids: np.ndarray) -> list:
+        """Return the neurons or synapses of these ids, which are there."""
+        names, table = self._store.names, self._store.synapses
+        if issubclass(kind, Neuron):
+            return [self._node[names[id]] for id in ids.tolist()]
+        ends = (table.values(end, ids).tolist() for end in ("source", "target"))
+        return [self._succ[names[u]][names[v]] for u, v in zip(*ends, strict=True)]
 
     def require_own(self) -> None:
         """Raise if this is a networkx view, which has no numbers of its own."""
@@ -390,10 +414,11 @@ class NeuronGraph(nx.DiGraph):
         cached = self.__dict__.get("_synapse_order")
         if cached is None or cached[0] != self._store.members:
             ids = self._store.synapses.alive()
-            order = np.argsort(self._store.synapses.values("source", ids), kind="stable")
+            order = _stable_order(self._store.synapses.values("source", ids))
             cached = self._synapse_order = (self._store.members, ids[order].astype(np.int32))
         return cached[1]
 
+    @exclusive
     def adopt_synapses(self, source: np.ndarray, target: np.ndarray) -> None:
         """Add synapses between neurons given by position, all of them new pairs."""
         neurons, names = self.neuron_ids().astype(np.int32), list(self._node)
@@ -552,9 +577,10 @@ class NeuronGraph(nx.DiGraph):
                 twin._succ[u][v]._own = copied(own)
         return twin
 
+    @exclusive
     def __getstate__(self) -> dict:
-        passing = {"_plan", "_tape", "_input_gradient", "_synapse_order"}
-        passing |= {"_journal", "_kept_update"}
+        passing = {"_plan", "_tape", "_input_gradient", "_synapse_order", "_what_if"}
+        passing |= {"_journal", "_kept_update", "_probes"}
         passing |= {"adj", "nodes", "edges", "succ", "pred"}
         return {k: v for k, v in self.__dict__.items() if k not in passing}
 
@@ -570,6 +596,7 @@ class NeuronGraph(nx.DiGraph):
         ids = ids[table.values("role", ids) == role]
         return ids[np.argsort(table.values("port", ids), kind="stable")]
 
+    @exclusive
     def _set_ports(self, role: str, names: Iterable) -> None:
         self.require_own()
         if isinstance(names, str) or not isinstance(names, Iterable):
@@ -603,6 +630,14 @@ def _no_garbage() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _stable_order(key: np.ndarray) -> np.ndarray:
+    """Return the stable order of keys of 0 or more, by halves: NumPy sorts 16 bits by counting."""
+    order = np.argsort(key.astype(np.uint16), kind="stable")
+    if key.max(initial=0) < 2**16:
+        return order
+    return order[np.argsort((key >> 16).astype(np.uint16)[order], kind="stable")]
 
 
 def _hashable(value: Any) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from time import perf_counter
 from types import MethodType
+from typing import Any
 
 import numpy as np
 
@@ -21,19 +21,20 @@ from neurograph.engines.base import (
     activations,
     record,
 )
-from neurograph.errors import NeurographError
+from neurograph.errors import NeurographError, NonFiniteError
 from neurograph.graph import NeuronGraph
+from neurograph.inspection import probes
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate
 from neurograph.learning.optimizers import Optimizer
 from neurograph.learning.schedules import rate_at
 from neurograph.learning.updates import in_kernel, limits, open_state, sides, update
 from neurograph.lessons import Lessons
+from neurograph.rounds import rounds
 from neurograph.schedule import NONE, Plan, plan
 
-__all__ = ["Learner", "backward", "mean_loss", "orders", "work"]
+__all__ = ["Learner", "backward", "mean_loss", "work"]
 
-ROUND = 0.04  # seconds of learning before Python is asked for Ctrl-C and progress
 PART = 2**22  # neurons times steps and samples that are run at once where only the loss is wanted
 
 
@@ -64,34 +65,54 @@ def backward(
     accumulate: bool = False,
     weight: np.ndarray | None = None,
     mask: np.ndarray | None = None,
+    inputs: bool = True,
 ) -> tuple[Evaluation, np.ndarray]:
     """Write the gradient of a loss of a run; return the loss and ∂L/∂x, (T, n_in, B).
 
-    `weight` : of each sample; `mask` : what multiplied each weight in the run.
+    `weight` : of each sample; `mask` : what multiplied each weight in the run; `inputs` : whether
+    ∂L/∂x has to be finite.
     """
     found = evaluate(loss, seen(recording), target, reduction, weight)
     given = found.d_output, found.d_state
-    return found, backpropagate(graph, engine, recording, *given, accumulate, mask)
+    return found, backpropagate(graph, engine, recording, *given, accumulate, mask, inputs)
 
 
-def mean_loss(graph: NeuronGraph, engine: Engine, lessons: Lessons, loss: Loss) -> float:
-    """Return the mean loss of the network as it is; nothing is changed."""
+def gradient_given(made: Plan, full: np.ndarray) -> NonFiniteError:
+    """Return what says where a given ∂L/∂Y, (B, T, n_out), is not finite."""
+    b, t, o = np.argwhere(~np.isfinite(full))[0].tolist()
+    name = made.name(int(made.outputs[o]))
+    return NonFiniteError(
+        f"gradient holds {full[b, t, o]} for output {name!r}",
+        quantity="gradient", value=float(full[b, t, o]), neuron=name, step=t, sample=b, column=o,
+        advice="it must be finite",
+    )  # fmt: skip
+
+
+def mean_loss(
+    graph: NeuronGraph,
+    engine: Engine,
+    lessons: Lessons,
+    loss: Loss,
+    interrupted: Callable[[], bool],
+) -> float | None:
+    """Return the mean loss of the network as it is, or None if that was interrupted.
+
+    Nothing is changed.
+    """
     made = plan(graph)
     at_once = max(1, PART // (made.n_neurons * lessons.batch.steps))
     total = asked = 0.0
     for first in range(0, len(lessons.targets), at_once):
+        if interrupted():
+            return None
         some = lessons.part(np.arange(first, min(first + at_once, len(lessons.targets))))
-        recording = record(engine, graph, made, some.batch, None)
-        found = evaluate(loss, seen(recording), some.targets, "sum", some.weight)
+        try:
+            recording = record(engine, graph, made, some.batch, None)
+            found = evaluate(loss, seen(recording), some.targets, "sum", some.weight)
+        except NonFiniteError as error:
+            raise some.located(error) from None
         total, asked = total + found.value, asked + found.asked
     return total / (asked or 1.0)
-
-
-def orders(rng: np.random.Generator, n: int, n_epochs: int, shuffle: bool) -> np.ndarray:
-    """Return the samples of some epochs in the order of learning."""
-    if not shuffle:
-        return np.arange(n_epochs * n) % n if n_epochs > 1 else np.arange(n)
-    return np.array([rng.permutation(n) for _ in range(n_epochs)], int).ravel()
 
 
 @dataclass
@@ -105,15 +126,15 @@ class Learner:
     optimizer: Optimizer
     loss: Loss
     limits: tuple[Limits, Limits] = field(init=False)
+    recording: Recording | None = field(default=None, init=False)  # of the last batch, for probes
 
     def __post_init__(self) -> None:
         self.batch_size = min(self.batch_size, len(self.lessons.targets))
         self.limits = limits(self.graph)
-        open_state(self.graph, self.optimizer)
 
     # ------------------------------------------------------------ who learns
 
-    def descent(self) -> Descent:
+    def descent(self, tapping: probes.Tapping | None = None) -> Descent:
         """Return what learns batches, of the network as it is now: the engine, if it can."""
         self.limits = limits(self.graph)
         open_state(self.graph, self.optimizer)
@@ -127,6 +148,7 @@ class Learner:
             self.batch_size,
             self.loss.name,
             updating,
+            *(() if tapping is None else (tapping.taps, tapping.until)),
         )
         gradients = Parameters(*(table.array("grad") for table, _ in sides(self.graph)))
         chosen = plan(self.graph)
@@ -140,16 +162,38 @@ class Learner:
                    for t in (store.neurons, store.synapses))  # fmt: skip
 
     def learn(self, order: np.ndarray, begin: np.ndarray, values: np.ndarray) -> int:
-        """Learn some batches; return how many went well."""
+        """Learn some batches; return how many went well, or came before a probe stopped."""
+        done, well = 0, True
+        while done < len(values) and well and not probes.stopped(self.graph):
+            last, tapping = len(values), None
+            if probes.probes_of(self.graph):
+                tapping = probes.Tapping(self.graph, plan(self.graph), last - done)
+                last = done + tapping.updates
+            n = self.learn_on(order, begin[done : last + 1], values[done:last], tapping)
+            well = done + n == last or (tapping is not None and bool(tapping.met))
+            done += n
+        return done
+
+    def learn_on(
+        self,
+        order: np.ndarray,
+        begin: np.ndarray,
+        values: np.ndarray,
+        tapping: probes.Tapping | None,
+    ) -> int:
+        """Learn some batches; return how many went well, or come before something to tell."""
         store = self.graph._store
         before, rate = store.updates, self.optimizer.rate
         if callable(rate):
             rates = np.array([rate_at(rate, before + q) for q in range(len(values))], float)
         else:
             rates = np.full(len(values), float(rate))
-        done = self.descent()(order, begin, rates, values)
+        descent = self.descent(tapping)
+        done = descent(order, begin, rates, values)
         store.updates = before + done
         store.edits += 1
+        if tapping is not None and not isinstance(descent, MethodType):  # else they were told
+            tapping.commit(done)
         return done
 
     def singly(
@@ -163,6 +207,8 @@ class Learner:
             except NeurographError:
                 self.graph.rng.bit_generator.state = state
                 return q
+            if probes.stopped(self.graph):
+                return q + 1
         return len(values)
 
     def step(self, samples: np.ndarray) -> tuple[float, float]:
@@ -180,7 +226,16 @@ class Learner:
             for column, values in zip(columns, before, strict=True):
                 column[:] = values
             raise
+        if probes.probes_of(graph):
+            probes.observe(graph, "update", self.recording)
         return found.value, found.asked
+
+    def placed(
+        self, error: NonFiniteError, order: np.ndarray, learned: int, per_epoch: int
+    ) -> NonFiniteError:
+        """Return an error of `step` that names the epoch, the batch in it, and the update."""
+        epoch, batch = divmod(learned, per_epoch)
+        return error.moved(epoch=epoch, batch=batch, update=self.graph._store.updates)
 
     def gradient(self, part: Lessons) -> Evaluation:
         """Write the gradient of the mean loss of some samples."""
@@ -193,7 +248,10 @@ class Learner:
                 weights *= mask
             recording = record(self.engine, graph, made, part.batch, None)
             found, _ = backward(graph, self.engine, recording, part.targets, self.loss, "mean",
-                                weight=part.weight, mask=mask)  # fmt: skip
+                                weight=part.weight, mask=mask, inputs=False)  # fmt: skip
+            self.recording = recording if probes.probes_of(graph) else None
+        except NonFiniteError as error:
+            raise part.located(error) from None
         finally:
             if whole is not None:
                 weights[:] = whole
@@ -222,52 +280,15 @@ class Learner:
 
     # ------------------------------------------------------------ epochs
 
-    def epochs(
-        self,
-        job: object,
-        n_epochs: int,
-        shuffle: bool,
-        at_once: int | None,
-        interrupted: Callable[[], bool],
-    ) -> Iterator[list[float]]:
-        """Learn; yield the mean losses of some epochs at a time.
+    @property
+    def n_samples(self) -> int:
+        """How many samples there are to learn from."""
+        return len(self.lessons.targets)
 
-        `interrupted` is asked between two rounds, each of about `ROUND` seconds. How
-        many batches or epochs are learned at a time changes no result.
-        """
-        n_samples, rng = len(self.lessons.targets), self.graph.rng
-        per_epoch = -(-n_samples // self.batch_size)
-        begin = np.arange(per_epoch) * self.batch_size
-        epoch, pace, drops = 0, self.first_pace(), self.drops()
-        at_once = 1 if drops else at_once  # an order, its masks, the next order
-        while epoch < n_epochs:
-            n = max(1, min(pace // per_epoch, n_epochs - epoch, at_once or n_epochs))
-            before = rng.bit_generator.state
-            order = orders(rng, n_samples, n, shuffle)
-            begins = np.full(n * per_epoch + 1, len(order))
-            np.add(np.arange(n)[:, None] * n_samples, begin, out=begins[:-1].reshape(n, per_epoch))
-            values = np.zeros((n * per_epoch, 2))
-            q = 0
-            while q < len(values):
-                last, started = min(q + pace, len(values)), perf_counter()
-                done = q + self.learn(order, begins[q : last + 1], values[q:last])
-                pace = next_pace(last - q, perf_counter() - started)
-                if done < last and drops:
-                    values[done], done = self.step(order[begins[done] : begins[done + 1]]), done + 1
-                elif done < last:
-                    after, rng.bit_generator.state = rng.bit_generator.state, before
-                    # No more is drawn than was learned from, or tried.
-                    tried = done // per_epoch + 1 if epoch or done else 0
-                    orders(rng, n_samples, tried, shuffle)
-                    values[done] = self.step(order[begins[done] : begins[done + 1]])
-                    rng.bit_generator.state, done = after, done + 1  # it went well after all
-                q = done
-                if interrupted():
-                    full = q // per_epoch
-                    yield losses(values[: full * per_epoch], full)
-                    return
-            yield losses(values, n)
-            epoch += n
+    def epochs(self, job: Any) -> Iterator[list[float]]:
+        """Learn; yield the mean losses of some epochs at a time, see `rounds`."""
+        open_state(self.graph, self.optimizer)
+        return rounds(self, job)
 
     def first_pace(self) -> int:
         """Return how many batches to learn at first: a moment's work of a kernel."""
@@ -276,15 +297,9 @@ class Learner:
         made = plan(self.graph)
         return max(1, 2**17 // (work(made, self.lessons.batch) * self.batch_size))
 
-
-def losses(values: np.ndarray, n_epochs: int) -> list[float]:
-    """Return the mean loss of each of some epochs from losses and weights of their batches."""
-    if not n_epochs:
-        return []
-    loss, asked = values.reshape(n_epochs, -1, 2).transpose(2, 0, 1)
-    return ((loss * asked).sum(1) / np.maximum(asked.sum(1), 1e-300)).tolist()
-
-
-def next_pace(n: int, seconds: float) -> int:
-    """Return how many batches to learn at a time, after n of them took so long."""
-    return max(1, min(8 * n, int(n * ROUND / max(seconds, 1e-9))))
+    def losses(self, values: np.ndarray, n_epochs: int) -> list[float]:
+        """Return the mean loss of each of some epochs from losses and weights of their batches."""
+        if not n_epochs:
+            return []
+        loss, asked = values.reshape(n_epochs, -1, 2).transpose(2, 0, 1)
+        return ((loss * asked).sum(1) / np.maximum(asked.sum(1), 1e-300)).tolist()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurograph.engines.base import Batch, real_array
-from neurograph.errors import ParameterError, ShapeError
+from neurograph.errors import NonFiniteError, ParameterError, ShapeError
 from neurograph.learning.losses import Loss
 from neurograph.schedule import Plan
 from neurograph.values import number
@@ -66,11 +66,13 @@ class Lessons(NamedTuple):
     batch : Batch of B samples
     targets : (B, T, n_out) float64 array, NaN where nothing is asked
     weight : (B,) float64 array, or None if all are 1
+    rows : (B,) int array, which samples of X these are; None if all of them, in order
     """
 
     batch: Batch
     targets: np.ndarray
     weight: np.ndarray | None
+    rows: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -107,7 +109,14 @@ class Lessons(NamedTuple):
         """Return some of the samples."""
         batch = Batch(self.batch.samples[samples], (len(samples), *self.batch.shape[1:]))
         weight = None if self.weight is None else self.weight[samples]
-        return Lessons(batch, self.targets[samples], weight)
+        rows = samples if self.rows is None else self.rows[samples]
+        return Lessons(batch, self.targets[samples], weight, rows)
+
+    def located(self, error: NonFiniteError) -> NonFiniteError:
+        """Return an error that names the sample as the user numbers it."""
+        if error.sample is None or self.rows is None:
+            return error
+        return error.moved(sample=int(self.rows[error.sample]))
 
 
 def _ragged(X: Any) -> bool:
@@ -163,6 +172,12 @@ def _weights(sample_weight: Any, class_weight: Any, targets: np.ndarray) -> np.n
         given = real_array("sample_weight", sample_weight, np.dtype(float))
         if given.shape != weight.shape:
             raise ShapeError(f"sample_weight must have shape {weight.shape}; got {given.shape}")
+        if not np.isfinite(given).all():
+            b = int(np.flatnonzero(~np.isfinite(given))[0])
+            raise NonFiniteError(
+                f"sample_weight holds {given[b]}", quantity="sample_weight",
+                value=float(given[b]), sample=b, advice="weights must be finite, 0 or more",
+            )  # fmt: skip
         weight = weight * given
     if class_weight is not None:
         weight = weight * _class_weights(class_weight, targets)

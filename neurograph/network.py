@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Hashable, Iterator, Mapping
+from _thread import get_ident
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,15 @@ from neurograph.engines.base import (
 from neurograph.errors import (
     NeurographError,
     NeurographWarning,
-    NonFiniteError,
     ParameterError,
     ShapeError,
 )
-from neurograph.graph import NeuronGraph
+from neurograph.guard import exclusive, shared
 from neurograph.history import History
 from neurograph.initializers import initialize
+from neurograph.inspection import probes
 from neurograph.inspection.inspected import Inspected
+from neurograph.inspection.selections import Selection
 from neurograph.layers import Layer
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Loss, get_loss, softmax
@@ -45,28 +47,6 @@ from neurograph.schedule import Plan, break_cycles, plan
 from neurograph.values import natural, number
 
 __all__ = ["Network"]
-
-
-class Elements:
-    """The neurons, or the synapses, of a network in networkx's order."""
-
-    def __init__(self, graph: NeuronGraph, kind: type):
-        self._graph, self._kind = graph, kind
-
-    def __iter__(self) -> Iterator:
-        if self._kind is Neuron:
-            return iter(dict(self._graph.nodes).values())
-        return (d for _, _, d in self._graph.edges(data=True))
-
-    def __len__(self) -> int:
-        graph = self._graph
-        return len(graph) if self._kind is Neuron else graph.number_of_edges()
-
-    def __contains__(self, handle: object) -> bool:
-        return any(handle is one for one in self)
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} {self._kind.__name__.lower()}s>"
 
 
 class Network(Inspected):
@@ -96,6 +76,8 @@ class Network(Inspected):
     (True, True)
     """
 
+    _probes: Sequence[probes.Probe] = ()  # each network has its own, see `neurograph.inspection`
+
     def __init__(
         self,
         incoming_graph_data: Any = None,
@@ -111,6 +93,7 @@ class Network(Inspected):
 
     # ------------------------------------------------------------ building
 
+    @exclusive
     def add_neuron(
         self,
         name: Hashable,
@@ -145,6 +128,7 @@ class Network(Inspected):
         self.add_node(name, **_present(given), **attr)
         return self.neuron(name)
 
+    @exclusive
     def add_synapse(
         self,
         source: Hashable,
@@ -190,6 +174,7 @@ class Network(Inspected):
         self.add_edge(u, v, **_present({**given, **gate}), **attr)
         return self._succ[u][v]
 
+    @exclusive
     def add_layer(self, name: str, size: int, *, role: str | None = None, **options: Any) -> Layer:
         """Add neurons "name.0", "name.1", … as an ordered group.
 
@@ -215,6 +200,7 @@ class Network(Inspected):
     from_graph = classmethod(conversion.from_graph)  # type: ignore[var-annotated]
     from_arrays = classmethod(conversion.from_arrays)  # type: ignore[var-annotated]
 
+    @exclusive
     def merge(
         self,
         other: Network,
@@ -266,6 +252,7 @@ class Network(Inspected):
         """
         return merging.merge(self, other, ports, prefix)
 
+    @exclusive
     def make_leaky(self, neuron: Hashable, tau: float) -> Synapse:
         """Make a neuron leaky: s(t) = (1 - 1/τ) s(t - 1) + (1/τ) (b + Σ w y).
 
@@ -299,6 +286,7 @@ class Network(Inspected):
         self.nodes[name].bias /= tau
         return leak
 
+    @exclusive
     def initialize(self, scheme: str = "glorot_uniform", *, scale: float | None = None) -> None:
         """Draw the weights anew from the network's generator.
 
@@ -328,6 +316,7 @@ class Network(Inspected):
         initialize(self, scheme, scale)
         self.reset_optimizer()
 
+    @exclusive
     def break_cycles(self) -> list[Synapse]:
         """Give delay 1 to a few synapses, so that no cycle is without delay; return them.
 
@@ -339,11 +328,13 @@ class Network(Inspected):
         """
         return break_cycles(self)
 
+    @exclusive
     def copy(self, as_view: bool = False) -> Network:
         """Return an independent network with the same numbers, ties, gates and generator."""
         twin = super().copy(as_view=as_view)
         return twin if as_view else self._dress(twin)
 
+    @exclusive
     def __deepcopy__(self, memo: dict) -> Network:
         return self._dress(super().__deepcopy__(memo))
 
@@ -355,6 +346,7 @@ class Network(Inspected):
                 twin.layers[name] = Layer(twin, name, kept)
         return twin
 
+    @exclusive
     def save(self, path: str | os.PathLike) -> None:
         """Write everything that this network is into a file; `neurograph.load` reads it.
 
@@ -381,6 +373,7 @@ class Network(Inspected):
 
         save(self, path)
 
+    @exclusive
     def clear(self) -> None:
         """Remove everything (`reset_state` is another thing)."""
         super().clear()
@@ -392,6 +385,7 @@ class Network(Inspected):
         return self._engine
 
     @engine.setter
+    @exclusive
     def engine(self, name: str) -> None:
         get_engine(name)
         self._engine = name
@@ -400,14 +394,14 @@ class Network(Inspected):
     # ------------------------------------------------------------ looking
 
     @property
-    def neurons(self) -> Elements:
+    def neurons(self) -> Selection:
         """All neurons, in the order of `net.nodes`."""
-        return Elements(self, Neuron)
+        return Selection(self, self.node_attr_dict_factory)
 
     @property
-    def synapses(self) -> Elements:
+    def synapses(self) -> Selection:
         """All synapses, in the order of `net.edges`."""
-        return Elements(self, Synapse)
+        return Selection(self, self.edge_attr_dict_factory)
 
     @property
     def weights(self) -> np.ndarray:
@@ -415,6 +409,7 @@ class Network(Inspected):
         return read_column(self, Synapse, "weight")
 
     @weights.setter
+    @exclusive
     def weights(self, values: Any) -> None:
         write_column(self, Synapse, "weight", values)
 
@@ -424,6 +419,7 @@ class Network(Inspected):
         return read_column(self, Neuron, "bias")
 
     @biases.setter
+    @exclusive
     def biases(self, values: Any) -> None:
         write_column(self, Neuron, "bias", values)
 
@@ -445,6 +441,7 @@ class Network(Inspected):
         self.require_own()
         return conversion.to_scipy(self)
 
+    @exclusive
     def set_weights(self, matrix: Any) -> None:
         """Assign weights from a matrix, as `to_scipy` returns it; dense arrays work too.
 
@@ -482,6 +479,7 @@ class Network(Inspected):
 
     # ------------------------------------------------------------ running
 
+    @exclusive
     def run(self, X: Any, *, state: State | None = None, engine: str | None = None) -> Recording:
         """Run the network on X and keep everything that happened.
 
@@ -510,8 +508,11 @@ class Network(Inspected):
         recording = record(executor, self, made, batch, state)
         show(self, recording)
         self._tape = (recording, executor, self._store.version, self._store.edits)
+        if self._probes:
+            probes.ran(self, recording)
         return recording
 
+    @exclusive
     def forward(self, X: Any, *, state: State | None = None, engine: str | None = None):
         """Return the outputs for X, of shape (n_out,), (B, n_out) or (B, T, n_out).
 
@@ -528,17 +529,23 @@ class Network(Inspected):
         return self.run(X, state=state, engine=engine).outputs
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the outputs for X, and leave no trace: a `backward` that waits still can."""
-        made = self.plan()
-        require_outputs(made)
-        batch = Batch.of(X, made, self.dtype)
-        executor = get_engine(self.engine, learner.work(made, batch))
-        return record(executor, self, made, batch, None).outputs
+        """Return the outputs for X, and leave no trace: a `backward` that waits still can.
+
+        Any number of threads may ask one network for predictions at once.
+        """
+        self.plan()
+        with shared(self._store.guard, "predict"):
+            made = self.plan()
+            require_outputs(made)
+            batch = Batch.of(X, made, self.dtype)
+            executor = get_engine(self.engine, learner.work(made, batch))
+            return record(executor, self, made, batch, None).outputs
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the softmax of the outputs, for a network trained with categorical loss."""
         return softmax(self.predict(X))
 
+    @exclusive
     def backward(
         self,
         target: Any = None,
@@ -598,14 +605,16 @@ class Network(Inspected):
                 raise ShapeError(
                     f"gradient must have shape {(*shape, n_out)}, as the outputs; got {given.shape}"
                 )
+            full = given.reshape((*shape, *(1,) * (2 - len(shape)), n_out))
             if not np.isfinite(given).all():
-                raise NonFiniteError(f"gradient holds {given[~np.isfinite(given)].flat[0]}")
-            full = given.reshape((*shape, *(1,) * (2 - len(shape)), n_out)).transpose(1, 2, 0)
-            full = full.copy()  # it is kept for explanations, and theirs may change
+                raise learner.gradient_given(recording.plan, full)
+            full = full.transpose(1, 2, 0).copy()  # it is kept for explanations; theirs may change
             zero = np.zeros_like(full)
             d_input = backpropagate(self, executor, recording, full, zero, accumulate)
         self._input_gradient = d_input.transpose(2, 0, 1).reshape(*shape, -1)
         show_delta(self, recording)
+        if self._probes:
+            probes.observe(self, "backward")
         return value
 
     @property
@@ -640,6 +649,7 @@ class Network(Inspected):
         return self._online.rule
 
     @rule.setter
+    @exclusive
     def rule(self, rule: str | Rule) -> None:
         self.require_own()
         fresh = Online(rule)
@@ -715,8 +725,17 @@ class Network(Inspected):
         >>> [net.activate(x).round().item() for x in ([0, 0], [0, 1], [1, 0], [1, 1])]
         [0.0, 1.0, 1.0, 0.0]
         """
-        self._online.propagate(self, rate, target, loss)
+        guard, me = self._store.guard, get_ident()
+        outer = guard.user
+        if outer and outer != me:
+            outer = guard.refuse(me, "propagate")
+        guard.user = me
+        try:
+            self._online.propagate(self, rate, target, loss)
+        finally:
+            guard.user = outer
 
+    @exclusive
     def stepper(self, rate: float, *, loss: str | Loss = "matching") -> Step:
         """Return `step(x, target)`: activate and propagate, with all else checked beforehand.
 
@@ -739,6 +758,7 @@ class Network(Inspected):
         """
         return self._online.stepping(self, rate, loss)
 
+    @exclusive
     def learn(self, X: Any, Y: Any, rate: float, *, loss: str | Loss = "matching") -> np.ndarray:
         """Activate and propagate, step by step, from where the network stands.
 
@@ -787,11 +807,13 @@ class Network(Inspected):
         """
         return self._online.extended_traces(self)
 
+    @exclusive
     def clear_traces(self) -> None:
         """Set traces and responsibilities to 0, as Synaptic's `clear`; states stay."""
         self.require_own()
         self._online.clear_traces(self)
 
+    @exclusive
     def reset_state(self) -> None:
         """Go back to rest: states, outputs, deltas, gains, traces; weights and gradients stay."""
         self.require_own()
@@ -806,6 +828,7 @@ class Network(Inspected):
 
     # ------------------------------------------------------------ learning
 
+    @exclusive
     def fit(
         self,
         X: Any,
@@ -824,6 +847,8 @@ class Network(Inspected):
         callbacks: Any = (),
         progress: bool | None = None,
         engine: str | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        every: int | str | None = None,
     ) -> History:
         """Train on samples, batch by batch; or online, step by step, by a rule.
 
@@ -864,6 +889,12 @@ class Network(Inspected):
             Show a bar (extra `progress`); where somebody can see it unless given.
         engine : str, optional
             Instead of `net.engine`.
+        checkpoint : path, optional
+            Write all of the training there, now and then, at Ctrl-C and at the end;
+            `neurograph.resume(path, X, Y)` goes on with it, bit for bit, as if it had not stopped.
+        every : int or str, optional
+            How often: so many epochs, or "500 batches", "30 s", "10 min", "1 h"; once a minute
+            unless given. Wherever it stops, also inside an epoch, it can go on.
 
         Returns
         -------
@@ -876,6 +907,8 @@ class Network(Inspected):
             Training diverged; the network is as it was before the batch that did it.
         ParameterError, ShapeError
             Something that does not fit; nothing is changed.
+        OSError
+            There can be no checkpoint; nothing is changed. One that fails later is a warning.
 
         Examples
         --------
@@ -901,8 +934,11 @@ class Network(Inspected):
             callbacks=callbacks,
             progress=progress,
             engine=engine or self.engine,
+            checkpoint=checkpoint,
+            every=every,
         )
 
+    @exclusive
     def reset_optimizer(self) -> None:
         """Forget what the optimizer keeps of each parameter, and how many updates it did."""
         self.require_own()

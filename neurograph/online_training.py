@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from neurograph.errors import ParameterError
+from neurograph.errors import NonFiniteError, ParameterError
 from neurograph.graph import NeuronGraph
-from neurograph.learner import orders
+from neurograph.inspection import probes
 from neurograph.learning.losses import Loss, Outputs
 from neurograph.learning.online import Online
 from neurograph.learning.optimizers import SGD
 from neurograph.learning.rules import Rule
 from neurograph.learning.stepping import Course
 from neurograph.lessons import Lessons
+from neurograph.rounds import rounds
 
 __all__ = ["OnlineLearner"]
 
-STEPS = 2**14  # that are done in one call, about
+STEPS = 64  # that are done in the first call, about
 
 
 @dataclass
@@ -64,42 +65,51 @@ class OnlineLearner:
         state.knows(loss)
         return cls(graph, state, lessons, float(optimizer.rate), loss)
 
-    def epochs(
-        self,
-        job: Any,
-        n_epochs: int,
-        shuffle: bool,
-        at_once: int | None,
-        interrupted: Callable[[], bool],
-    ) -> Iterator[list[float]]:
-        """Learn; yield the mean losses of some epochs at a time."""
-        graph, samples, targets = self.graph, self.lessons.batch.samples, self.lessons.targets
-        n_samples, n_steps, n_in = samples.shape
+    # ------------------------------------------------------------ what `rounds` asks
+
+    batch_size = 1  # a sample is what is learned as a whole: it begins and ends at rest
+
+    @property
+    def n_samples(self) -> int:
+        """How many samples there are to learn from."""
+        return len(self.lessons.targets)
+
+    def epochs(self, job: Any) -> Iterator[list[float]]:
+        """Learn; yield the mean losses of some epochs at a time, see `rounds`."""
+        return rounds(self, job)
+
+    def drops(self) -> bool:
+        """Nobody is silenced online."""
+        return False
+
+    def first_pace(self) -> int:
+        """Return how many samples to learn at first."""
+        return max(1, STEPS // self.lessons.batch.steps)
+
+    def learn(self, order: np.ndarray, begin: np.ndarray, values: np.ndarray) -> int:
+        """Learn some samples; note of each the sum of its losses, and how often it was asked."""
+        graph, samples = self.graph, self.lessons.batch.samples
+        order = order[begin[0] : begin[-1]]
+        n, n_steps, n_in = len(order), *samples.shape[1:]
+        target = self.lessons.targets[order].reshape(n * n_steps, -1)
         tables = graph._store.neurons, graph._store.synapses
         kept = [(t, t.array("eligibility").copy()) for t in tables if "eligibility" in t.arrays]
-        most = min(at_once or n_epochs, max(1, STEPS // (n_samples * n_steps)))
-        epoch = 0
         try:
-            while epoch < n_epochs and not interrupted():
-                n = min(most, n_epochs - epoch)
-                order = orders(graph.rng, n_samples, n, shuffle)
-                target = targets[order]
-                many = self.state.follow(
-                    graph,
-                    samples[order].reshape(-1, n_in),
-                    target.reshape(-1, target.shape[-1]),
-                    self.rate,
-                    self.loss,
-                    n_steps,
-                )
-                yield self.losses(many, n)
-                epoch += n
+            many = self.state.follow(
+                graph, samples[order].reshape(-1, n_in), target, self.rate, self.loss, n_steps
+            )
         finally:  # what `activate` keeps is another matter
-            for table, values in kept:
-                table.array("eligibility")[:] = values
+            for table, eligibility in kept:
+                table.array("eligibility")[:] = eligibility
+        if probes.stopped(graph):
+            n = many.done // n_steps
+            many = many.part(n * n_steps)
+        if n:
+            values[:n] = self.noted(many, n)
+        return n
 
-    def losses(self, many: Course, n_epochs: int) -> list[float]:
-        """Return the mean loss of each of some epochs."""
+    def noted(self, many: Course, n: int) -> np.ndarray:
+        """Return of each of n samples the sum of its losses, and how often it was asked, (n, 2)."""
         job = self.state.job
         outputs = job.plan.outputs
         seen = Outputs(
@@ -109,5 +119,25 @@ class OnlineLearner:
             [job.plan.name(j) for j in outputs],
         )
         terms, asked = self.loss.measure(seen, many.target[:, None])
-        n_asked = asked.reshape(n_epochs, -1).sum(1)
-        return (terms.value.reshape(n_epochs, -1).sum(1) / np.maximum(1, n_asked)).tolist()
+        return np.stack([terms.value.reshape(n, -1).sum(1), asked.reshape(n, -1).sum(1)], 1)
+
+    def step(self, samples: np.ndarray) -> tuple[float, float]:
+        """Learn one sample."""
+        values = np.zeros((1, 2))
+        self.learn(samples, np.array([0, 1]), values)
+        return values[0, 0], values[0, 1]
+
+    def placed(
+        self, error: NonFiniteError, order: np.ndarray, learned: int, per_epoch: int
+    ) -> NonFiniteError:
+        """Return an error of `learn` that names the sample as X has it, and the epoch."""
+        nth = error.sample or 0  # of those that were learned at a time
+        epoch = (learned + nth) // per_epoch
+        return self.lessons.located(error.moved(sample=int(order[nth]), epoch=epoch))
+
+    def losses(self, values: np.ndarray, n_epochs: int) -> list[float]:
+        """Return the mean loss of each of some epochs from what was noted of their samples."""
+        if not n_epochs:
+            return []
+        loss, asked = values.reshape(n_epochs, -1, 2).sum(1).T
+        return (loss / np.maximum(1, asked)).tolist()

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from neurograph.engines.base import Engine
-from neurograph.errors import ParameterError
+from neurograph.errors import NonFiniteError, ParameterError
 from neurograph.graph import NeuronGraph
+from neurograph.inspection import probes
 from neurograph.learner import Learner
 from neurograph.learning.losses import Loss
 from neurograph.learning.optimizers import LBFGS, SGD
-from neurograph.learning.updates import limits, sides
+from neurograph.learning.updates import limits, open_state, sides
 from neurograph.lessons import Lessons
 from neurograph.schedule import plan
 
@@ -32,13 +33,12 @@ def minimize(
     if learner.drops():
         raise ParameterError("L-BFGS needs a loss that stays as it is: no dropout with it")
 
-    def epochs(
-        job: Any, n_epochs: int, shuffle: bool, at_once: Any, interrupted: Callable[[], bool]
-    ) -> Iterator[list[float]]:
+    def epochs(job: Any) -> Iterator[list[float]]:
         # SciPy calls, it cannot be asked for one iteration after the other; so the job is told
         # of each epoch here, and nothing is left to yield.
         free = _Free(graph)
         values: list[float] = []
+        n_done, kept = 0, free.snapshot()  # after the last iteration
 
         def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
             free.write(theta)
@@ -49,16 +49,28 @@ def minimize(
             return value, free.gradient() + free.penalty(theta, optimizer.l2)
 
         def seen(theta: np.ndarray) -> None:
+            nonlocal n_done, kept
             free.write(theta)
+            n_done, kept = n_done + 1, free.snapshot()
             job.ended([learner.gradient(lessons).value])
-            if job.stopped or interrupted():
+            if probes.probes_of(graph):
+                probes.observe(graph, "update", learner.recording)
+            if job.stopped or job.interrupted() or probes.stopped(graph):
                 raise Stop
 
-        if not n_epochs:
+        open_state(graph, learner.optimizer)
+        if not job.epochs:
             return
         start = free.read()
-        best = optimizer.minimize(function, start, free.bounds, n_epochs, seen)
-        free.write(best.x if not (job.stopped or interrupted()) else free.read())
+        try:
+            best = optimizer.minimize(function, start, free.bounds, job.epochs, seen)
+        except NonFiniteError as error:
+            free.restore(kept)
+            raise error.moved(
+                epoch=n_done, prefix=error.prefix or "L-BFGS tried a step that is too long: "
+            ) from None
+        ended = job.stopped or job.interrupted() or probes.stopped(graph)
+        free.write(free.read() if ended else best.x)
         yield []
 
     return epochs
@@ -109,6 +121,17 @@ class _Free:
         weights = sides(self.graph)[0][0].array("weight")
         for group in self.ties:
             weights[group] = weights[group[0]]
+        self.graph._store.edits += 1
+
+    def snapshot(self) -> list[np.ndarray]:
+        """Return copies of the parameters and their gradients."""
+        return [t.array(name).copy() for t, c in sides(self.graph) for name in (c, "grad")]
+
+    def restore(self, kept: list[np.ndarray]) -> None:
+        """Go back to a snapshot."""
+        columns = [t.array(name) for t, c in sides(self.graph) for name in (c, "grad")]
+        for column, values in zip(columns, kept, strict=True):
+            column[:] = values
         self.graph._store.edits += 1
 
     def gradient(self) -> np.ndarray:

@@ -20,6 +20,7 @@ from neurograph.cycles import feedback_arcs, shortest_cycle
 from neurograph.elements import Synapse
 from neurograph.errors import CycleError, NeurographWarning, ParameterError, room_for
 from neurograph.graph import NeuronGraph
+from neurograph.guard import exclusive
 from neurograph.sweeps import levels, picked, reach, sorted_by, sweep, taken
 from neurograph.wiring import Wiring, wiring
 
@@ -149,13 +150,23 @@ def plan(graph: NeuronGraph) -> Plan:
     """
     graph.require_own()
     made = graph.__dict__.get("_plan")
-    if made is None or made.version != graph._store.version:
-        n, total = len(graph), graph._store.synapses.live
-        with room_for(f"the plan of {n} neurons and {total} synapses", PLAN_BYTES * (n + total)):
-            made = arrange(wiring(graph), version=graph._store.version)
-            graph.arrange(made.neuron, made.synapse)
-        graph._plan = made
-        _warn_unreached(made)
+    if made is not None and made.version == graph._store.version:
+        return made
+    with graph._store.guard.planning:  # whoever waited finds it made
+        made = graph.__dict__.get("_plan")
+        if made is None or made.version != graph._store.version:
+            made = _plan_anew(graph)
+    return made
+
+
+@exclusive
+def _plan_anew(graph: NeuronGraph) -> Plan:
+    n, total = len(graph), graph._store.synapses.live
+    with room_for(f"the plan of {n} neurons and {total} synapses", PLAN_BYTES * (n + total)):
+        made = arrange(wiring(graph), version=graph._store.version)
+        graph.arrange(made.neuron, made.synapse)
+    graph._plan = made
+    _warn_unreached(made)
     return made
 
 

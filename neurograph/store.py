@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from neurograph.errors import DetachedError
+from neurograph.guard import Guard
 from neurograph.table import Column, Handle, Table
 
 __all__ = ["Store"]
@@ -42,6 +43,8 @@ class Store:
         Name of the one whose state is in the columns, "" if none is.
     updates : int
         How many updates it has done.
+    guard : Guard
+        Which thread uses the network.
     """
 
     def __init__(self, graph: Any, dtype: np.dtype):
@@ -55,6 +58,7 @@ class Store:
         self.next_port = [0, 0, 0]
         self.version = self.members = self.edits = 0
         self.optimizer, self.updates = "", 0
+        self.guard = Guard()
 
     @property
     def graph(self) -> Any:
@@ -124,18 +128,18 @@ class Store:
         return self.ghosts[name]
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_graph": self.graph}
+        return {**self.__dict__, "_graph": self.graph, "guard": None}
 
     def __setstate__(self, state: dict) -> None:
         # The token of another process may be taken in this one.
         graph = weakref.ref(state["_graph"])
-        self.__dict__.update(state, _graph=graph, token=next(_tokens))
+        self.__dict__.update(state, _graph=graph, token=next(_tokens), guard=Guard())
 
     def copy(self, graph: Any) -> Store:
         """Return the same numbers, ids and names for another graph."""
         twin = object.__new__(Store)
         twin.__dict__.update(self.__dict__)
-        twin._graph, twin.token = weakref.ref(graph), next(_tokens)
+        twin._graph, twin.token, twin.guard = weakref.ref(graph), next(_tokens), Guard()
         twin.neurons, twin.synapses = self.neurons.copy(twin), self.synapses.copy(twin)
         twin.names, twin.activations = list(self.names), list(self.activations)
         twin.ghosts, twin.next_port = dict(self.ghosts), list(self.next_port)

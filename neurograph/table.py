@@ -7,6 +7,7 @@ rows, so that rows can be brought into plan order without touching a handle.
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from copy import deepcopy
 from typing import Any, ClassVar
@@ -390,9 +391,18 @@ class Handle(MutableMapping):
     def update(self, *mappings: Any, **attributes: Any) -> None:
         """Set many keys at once: all of them, or none if one is not valid."""
         merged = dict(*mappings, **attributes)
-        if merged:
-            self.require_attached()
+        if not merged:
+            return
+        self.require_attached()
+        guard, me = self._home.store.guard, get_ident()
+        outer = guard.user
+        if outer and outer != me:
+            outer = guard.refuse(me, f"{self} cannot change now")
+        guard.user = me
+        try:
             self.apply(*self.encoded(merged))
+        finally:
+            guard.user = outer
 
     def apply(self, values: dict[Column, Any], own: dict) -> None:
         """Write encoded values; nothing can go wrong any more."""

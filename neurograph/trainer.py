@@ -17,6 +17,8 @@ import numpy as np
 
 from neurograph.costs import COSTS
 from neurograph.errors import NonFiniteError, ParameterError, ShapeError
+from neurograph.guard import exclusive
+from neurograph.inspection import probes
 from neurograph.learning.losses import Loss
 from neurograph.lessons import require_outputs
 from neurograph.network import Network
@@ -38,7 +40,8 @@ class Trained:
         Passes over the patterns.
     seconds : float
     stopped : str
-        By what: "error", "test_error", "schedule" or "iterations".
+        By what: "error", "test_error", "schedule", "iterations" or "probe" (a watchpoint, after
+        the iteration in which it was met).
     errors, rates : (iterations,) arrays
         The error and the learning rate of every iteration.
     """
@@ -175,8 +178,7 @@ class Trainer:
         """
         settings = self.settings.changed(**overrides)
         started = perf_counter()
-        run = _Run(self.net, settings, X, Y)
-        stopped = run.finish()
+        run, stopped = train(self.net, settings, X, Y)
         return Trained(
             run.errors[-1],
             len(run.errors),
@@ -196,7 +198,20 @@ class Trainer:
             That of the trainer unless given.
         """
         settings = self.settings.changed(cost=cost)
-        return _Run(self.net, replace(settings, cross_validate=None), X, Y).test()
+        return test(self.net, replace(settings, cross_validate=None), X, Y)
+
+
+@exclusive
+def train(net: Network, settings: Settings, X: Any, Y: Any) -> tuple[_Run, str]:
+    """Train to the end; return what was done, and what ended it."""
+    run = _Run(net, settings, X, Y)
+    return run, run.finish()
+
+
+@exclusive
+def test(net: Network, settings: Settings, X: Any, Y: Any) -> float:
+    """Return the mean cost of the patterns."""
+    return _Run(net, settings, X, Y).test()
 
 
 class _Run:
@@ -236,14 +251,19 @@ class _Run:
     def finish(self) -> str:
         """Train to the end; return what ended it."""
         settings, pace = self.settings, 1
+        probes.begin(self.net)
         while True:
             iteration = len(self.errors) + 1
             rate = settings.rate_of(iteration, self.errors[-1] if self.errors else 0.0)
             n, started = min(pace, settings.at_once(iteration)), perf_counter()
+            if probes.probes_of(self.net):  # so that none is ever done twice
+                n = 1
             done, stopped = self.advance(n, rate)
             pace = _pace(n, perf_counter() - started) if done else max(1, n // 2)
             if done and (stopped := self.tell(rate) or stopped):
                 return stopped
+            if probes.stopped(self.net):
+                return "probe"
 
     def advance(self, n: int, rate: float) -> tuple[int, str]:
         """Do up to n iterations; return how many were done, and what ended the training if it did.
@@ -259,7 +279,7 @@ class _Run:
         except NonFiniteError as error:
             if n == 1:
                 iteration = len(self.errors) + 1
-                raise NonFiniteError(f"iteration {iteration}: {error}") from error
+                raise error.moved(prefix=f"iteration {iteration}: ", epoch=None) from error
             self.restore(before, drawn)
             return 0, ""
         done, stopped = self.until(errors)
@@ -327,7 +347,12 @@ class _Run:
         """Activate patterns in some order (n, N), and learn; return the outputs (n, N, n_out)."""
         n_in, n_out = self.x.shape[1], self.target.shape[1]
         x, target = self.x[order].reshape(-1, n_in), learned.reshape(-1, n_out)
-        many = self.net._online.follow(self.net, x, target, rate, self.loss)
+        try:
+            many = self.net._online.follow(self.net, x, target, rate, self.loss, stops=False)
+        except NonFiniteError as error:
+            if error.step is not None:  # which pattern it was, rather than when
+                error = error.moved(step=None, sample=int(order.ravel()[error.step]))
+            raise error from None
         return many.outputs.reshape(learned.shape).astype(float)
 
     def orders(self, n: int) -> np.ndarray:

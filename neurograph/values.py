@@ -46,7 +46,7 @@ def fraction(name: str, value: Any) -> float:
 
 def bound(name: str, value: Any) -> float:
     """Return `value` as a float, infinity included."""
-    if isinstance(value, Real) and math.isinf(value):
+    if isinstance(value, (float, np.floating)) and math.isinf(value):
         return float(value)
     return number(name, value)
 

@@ -93,6 +93,7 @@ def find(net, id):
 
 def future(net, seed=0):
     """What a network does next, and everything that it is then: all of it changes `net`."""
+    net._tape = net._input_gradient = None  # of the last run, which is not part of a copy
     rng = np.random.default_rng(seed)
     n_in, n_out = len(net.inputs), len(net.outputs)
     X, Y = rng.uniform(-1, 1, (3, 2, n_in)), rng.uniform(0.1, 0.9, (3, 2, n_out))

@@ -176,7 +176,9 @@ def test_all_paths_from_an_input_carry_what_it_is_due(question, data):
                 waiting.append((s.target, [*so_far, s], steps_after))
         assume(len(paths) + len(waiting) < 60)
     ig = attributed(net, X, **more)[name].sum(1)
-    total = sum((attributed(net, X, path=[name, *p], **more).values for p in paths), np.zeros(len(X)))
+    total = sum(
+        (attributed(net, X, path=[name, *p], **more).values for p in paths), np.zeros(len(X))
+    )
     assert close(total, ig, 1e-9)
 
 

@@ -1,7 +1,12 @@
 """`neurograph train`, `predict` and `show`, in an empty directory, as a new user would."""
 
 import csv
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +14,7 @@ import pytest
 
 import neurograph as ng
 from neurograph.cli import main
+from neurograph.io.checkpoint_reader import read
 
 
 @pytest.fixture(autouse=True)
@@ -194,3 +200,83 @@ def test_files_that_cannot_be_used_for_a_prediction(capsys):
     assert main(["train", "worse.npz"]) == 2
     Path("no.npz").write_bytes(b"PK")
     assert main(["train", "no.npz"]) == 2
+
+
+def training(*words):
+    """`neurograph train` as a process for itself, that can be interrupted."""
+    root = Path(ng.__file__).parent.parent
+    return subprocess.Popen(
+        [sys.executable, "-m", "neurograph", "train", "flowers.csv", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_and_resumed_it_writes_the_same_file(end, capsys):
+    flowers()
+    told = ["--patience", "999999", "--seed", "3", "--batch-size", "1"]
+    told += ["--epochs", "1000000"]  # to be interrupted long before
+    child = training(
+        *told, "--checkpoint", "run.ng", "--every", "7batches", "--output", "broken.ng"
+    )
+    while not Path("run.ng").exists() and child.poll() is None:
+        time.sleep(0.01)
+    while len(read(Path("run.ng").read_bytes()).history) < 3:
+        time.sleep(0.01)
+    child.send_signal(end)
+    out, err = child.communicate()
+    if end == signal.SIGINT:
+        assert child.returncode == 0 and "interrupted" in out and "broken.ng" in out
+        assert "to go on: neurograph train flowers.csv --resume run.ng" in err
+    done = len(read(Path("run.ng").read_bytes()).history)
+    total = str(done + 1)  # enough for kernels: the engine goes by the size of all
+    assert main(["train", "flowers.csv", *told, "--epochs", total, "--output", "steady.ng"]) == 0
+    again = [
+        "train",
+        "flowers.csv",
+        "--resume",
+        "run.ng",
+        "--epochs",
+        total,
+        "--output",
+        "resumed.ng",
+    ]
+    assert main(again) == 0
+    assert Path("resumed.ng").read_bytes() == Path("steady.ng").read_bytes()
+    assert len(read(Path("run.ng").read_bytes()).history) == int(total)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--resume", "none.ng"], "none.ng"),
+        (["--resume", "net.ng"], "no checkpoint that `neurograph train` has written"),
+        (["--resume", "run.ng", "--rate", "0.5"], "--rate is in the checkpoint: leave it out"),
+        (["--resume", "run.ng", "--seed", "3"], "--seed is in the checkpoint"),
+        (["--resume", "run.ng", "--epochs", "1"], "of which 3 are done"),
+        (["--every", "3"], "--checkpoint FILE"),
+        (["--checkpoint", "run.ng", "--every", "3 moons"], "every must be a number of epochs"),
+        (["--checkpoint", "no/run.ng"], "no/run.ng"),
+    ],
+)
+def test_what_cannot_go_on_is_one_sentence(words, message, capsys):
+    flowers(20)
+    main(["train", "flowers.csv", "--epochs", "3", "--checkpoint", "run.ng", "--output", "net.ng"])
+    capsys.readouterr()
+    before = {path: path.read_bytes() for path in Path().iterdir()}
+    try:
+        code = main(["train", "flowers.csv", *words, "--output", "other.ng"])
+    except SystemExit as error:
+        code = error.code
+    captured = capsys.readouterr()
+    assert code == 2 and message in captured.err and captured.err.count("\n") == 1
+    assert {path: path.read_bytes() for path in Path().iterdir()} == before
+
+
+def test_other_rows_are_refused(capsys):
+    flowers(20)
+    main(["train", "flowers.csv", "--epochs", "3", "--checkpoint", "run.ng"])
+    flowers(20, seed=1)
+    assert main(["train", "flowers.csv", "--resume", "run.ng"]) == 2
+    assert "holds other numbers than those that the training began with" in capsys.readouterr().err

@@ -425,12 +425,12 @@ def test_a_loss_out_of_its_domain_is_named_by_the_kernel_too():
 
 
 def test_how_much_is_learned_at_a_time_changes_nothing(monkeypatch):
-    from neurograph import learner
+    from neurograph import rounds
 
     X, Y = np.random.default_rng(0).normal(size=(2, 30, 2, 1))
     ends = []
     for pace in (lambda n, seconds: 1, lambda n, seconds: 7, lambda n, seconds: 1000):
-        monkeypatch.setattr(learner, "next_pace", pace)
+        monkeypatch.setattr(rounds, "next_pace", pace)
         net = ng.perceptron(2, 3, 1, seed=0)
         history = net.fit(X[:, :, 0], Y[:, :1, 0], epochs=5, batch_size=4, engine="compiled")
         ends.append((net.weights.tolist(), history.loss, net.rng.bit_generator.state))

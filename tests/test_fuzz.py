@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from neurograph.errors import FormatError
-from tests.fuzz.mutants import LOADERS, native_seeds, synaptic_seeds, try_native, try_synaptic
+from tests.fuzz.mutants import (
+    LOADERS,
+    SEEDS,
+    checkpoint_seeds,
+    native_seeds,
+    synaptic_seeds,
+    try_checkpoint,
+    try_native,
+    try_synaptic,
+)
 
 MUTANTS = 100_000 if os.environ.get("NEUROGRAPH_THOROUGH") else 5_000
 MEMORY_OF_EVERY = 5  # for tracing slows all down
@@ -38,5 +47,10 @@ def test_a_mutant_is_refused_or_as_good_as_any(loader):
 
 def test_the_files_to_start_from_are_fine():
     assert all(map(try_native, native_seeds())) and all(map(try_synaptic, synaptic_seeds()))
+    assert all(map(try_checkpoint, checkpoint_seeds()))
+    assert not try_checkpoint(native_seeds()[0])
+    for loader, seeds in SEEDS.items():
+        assert all(map(LOADERS[loader][1], seeds()))
+        assert not LOADERS[loader][1](b"") and not LOADERS[loader][1](b"\xff")
     assert not try_native(b"") and not try_synaptic(b"{}")
     assert issubclass(FormatError, ValueError)

@@ -122,7 +122,7 @@ BAD_EDITS = {
     ),
     "weights nan": (
         lambda n: setattr(n, "weights", [1, 2, np.inf]),
-        "weights must be finite numbers, got inf",
+        r"weights must be finite numbers; number 2, of .* is given inf",
     ),
     "biases text": (
         lambda n: setattr(n, "biases", ["x"] * 3),

@@ -11,6 +11,7 @@ import neurograph
 
 ORDER = [
     "errors",
+    "guard",
     "functions",
     "values",
     "sweeps",
@@ -23,6 +24,7 @@ ORDER = [
     "cycles",
     "check",
     "schedule",
+    "engines.finite",
     "engines.base",
     "engines.walker",
     "blocks",
@@ -37,6 +39,14 @@ ORDER = [
     "engines.stepping",
     "engines.compiled",
     "engines",
+    "inspection",
+    "viz",
+    "viz.ink",
+    "viz.plots",
+    "inspection.handles",
+    "inspection.records",
+    "inspection.watch",
+    "inspection.probes",
     "learning",
     "learning.losses",
     "learning.schedules",
@@ -46,24 +56,23 @@ ORDER = [
     "learning.influences",
     "learning.rules",
     "learning.status",
+    "learning.finite",
     "learning.stepping",
     "learning.online",
     "layers",
     "initializers",
     "conversion",
     "lessons",
+    "rounds",
     "learner",
     "online_training",
     "quasi_newton",
     "history",
     "callbacks",
+    "checkpoints",
     "merging",
     "training",
-    "inspection",
     "inspection.asking",
-    "viz",
-    "viz.ink",
-    "viz.plots",
     "inspection.explanation",
     "inspection.unrolled",
     "inspection.paths",
@@ -73,6 +82,11 @@ ORDER = [
     "inspection.routes",
     "inspection.tangents",
     "inspection.attribution",
+    "inspection.certificates",
+    "inspection.differences",
+    "inspection.objective",
+    "inspection.verifying",
+    "inspection.debugger",
     "viz.columns",
     "viz.curves",
     "viz.scene",
@@ -88,6 +102,12 @@ ORDER = [
     "inspection.lesions",
     "inspection.curvature",
     "inspection.lesion_map",
+    "inspection.columns",
+    "inspection.grammar",
+    "inspection.evaluation",
+    "inspection.assignment",
+    "inspection.selections",
+    "inspection.what_if",
     "inspection.inspected",
     "network",
     "costs",
@@ -100,8 +120,31 @@ ORDER = [
     "io.native",
     "io.native_check",
     "io.native_reader",
+    "io.optimizers",
+    "io.checkpoint",
+    "io.checkpoint_check",
+    "io.checkpoint_reader",
     "io.synaptic",
     "io.synaptic_writer",
+    "io.neataptic",
+    "io.plain_graph",
+    "io.plain_graph_reader",
+    "io.node_link",
+    "io.graphml_parser",
+    "io.graphml",
+    "io.edge_list",
+    "io.dot",
+    "io.nir_file",
+    "io.nir",
+    "io.nir_writer",
+    "io.standalone.recipe",
+    "io.standalone.expressions",
+    "io.standalone.python",
+    "io.standalone.c",
+    "io.standalone.javascript",
+    "io.standalone.writer",
+    "io.standalone",
+    "io.endings",
     "io",
     "architectures.building",
     "architectures.feedforward",
@@ -131,6 +174,7 @@ ORDER = [
     "cli.train",
     "cli.predict",
     "cli.show",
+    "cli.convert",
     "estimators",
     "cli",
     "__main__",
@@ -144,6 +188,7 @@ DELEGATES = {
     ("elements", "inspection.updates"),
     ("elements", "viz.html"),
     ("schedule", "viz.html"),
+    ("training", "io.checkpoint"),
 }
 ROOT = Path(neurograph.__file__).parent
 
@@ -192,8 +237,7 @@ def test_nothing_optional_or_forbidden_is_imported_at_the_top(name):
         for module, _ in imported(node)
     }
     assert not everywhere & {"pickle", "marshal", "random"}
-    late = {"scipy", "torch", "pandas", "tqdm", "matplotlib", "sklearn", "numba"}
-    late = {"scipy", "sklearn", "torch", "pandas", "tqdm", "matplotlib", "numba"}
+    late = {"scipy", "sklearn", "torch", "pandas", "tqdm", "matplotlib", "numba", "nir", "h5py"}
     if name in (
         "engines.natives",
         "engines.vectors",
@@ -217,8 +261,8 @@ def test_nothing_optional_or_forbidden_is_imported_at_the_top(name):
 def test_import_brings_in_no_extra_and_not_numba():
     code = (
         "import sys, neurograph; "
-        "print(sorted({'scipy', 'sklearn', 'torch', 'pandas', 'tqdm', 'matplotlib', 'numba'}"
-        " & set(sys.modules)))"
+        "print(sorted({'scipy', 'sklearn', 'torch', 'pandas', 'tqdm', 'matplotlib', 'numba', 'nir',"
+        " 'h5py'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

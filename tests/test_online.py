@@ -366,7 +366,7 @@ def test_bad_input_changes_nothing(engine):
         (lambda: net.activate(np.array([1, np.inf])), ng.NonFiniteError, "input 'b'"),
         (lambda: net.activate([1e308, 1e308]), ng.NonFiniteError, "would have state"),
         (lambda: net.propagate(0.1, [1, 0]), ng.ShapeError, r"shape \(1,\)"),
-        (lambda: net.propagate(0.1, [np.inf]), ng.ParameterError, "finite"),
+        (lambda: net.propagate(0.1, [np.inf]), ng.NonFiniteError, "finite"),
         (lambda: net.propagate(0.1, ["x"]), ng.ParameterError, "real numbers"),
         (lambda: net.propagate("x", [1]), ng.ParameterError, "rate"),
         (lambda: net.propagate(np.nan, [1]), ng.ParameterError, "rate"),

@@ -369,7 +369,7 @@ def test_a_bad_option_is_refused_before_anything_is_learned(options, message):
         (X[:0], Y[:0], ng.ShapeError, "a pattern at least"),
         (X + np.inf, Y, ng.NonFiniteError, "X holds"),
         (X, Y * np.nan, ng.ParameterError, "nothing is asked"),
-        (X, Y + np.inf, ng.ParameterError, "finite numbers"),
+        (X, Y + np.inf, ng.NonFiniteError, "target holds inf"),
     ],
 )
 def test_bad_patterns_are_refused_before_anything_is_learned(X, Y, error, message):

@@ -13,7 +13,7 @@ __all__ = ["main"]
 
 # Modules with `add(commands)`, which adds a parser whose `run` takes the options; loaded as they
 # are needed, for a command shall feel instant.
-COMMANDS = ("xor", "task", "train", "predict", "show")
+COMMANDS = ("xor", "task", "train", "predict", "show", "convert")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,10 @@ import argparse
 from collections.abc import Callable
 from typing import NoReturn
 
-__all__ = ["Parser", "at_least", "fraction", "positive", "sizes"]
+from neurograph.checkpoints import Every
+from neurograph.errors import ParameterError
+
+__all__ = ["Parser", "at_least", "fraction", "often", "positive", "sizes"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,6 +51,14 @@ def fraction(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"takes a number between 0 and 1, not {text!r}")
     return value
+
+
+def often(text: str) -> Every:
+    """Parse how often, as 5 (epochs), "500batches" or "10min"."""
+    try:
+        return Every.of(text)
+    except ParameterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def sizes(text: str) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from itertools import combinations
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 
 from neurograph.architectures import perceptron
 from neurograph.callbacks import EarlyStopping
-from neurograph.cli.parsing import at_least, fraction, positive, sizes
+from neurograph.cli.parsing import at_least, fraction, often, positive, sizes
 from neurograph.cli.tables import Recipe, Table, read_table
-from neurograph.errors import NonFiniteError, ParameterError
+from neurograph.errors import FormatError, NonFiniteError, ParameterError
 from neurograph.history import History
+from neurograph.io.checkpoint_reader import resume
 from neurograph.io.native_reader import load
 from neurograph.learning import optimizers
 from neurograph.network import Network
@@ -30,6 +32,9 @@ OPTIMIZERS = {
     "rmsprop": optimizers.RMSprop,
     "rprop": optimizers.Rprop,
 }
+EPOCHS = 300
+KEPT = "neurograph train"  # the attribute of the graph that says which rows were held out
+FREE = ("command", "run", "default", "data", "resume", "checkpoint", "every", "epochs", "output")
 RATES = {"adam": 0.01, "adamw": 0.01, "sgd": 0.1, "momentum": 0.03, "nesterov": 0.03,
          "rmsprop": 0.003, "rprop": 0.01}  # fmt: skip
 
@@ -52,7 +57,7 @@ def add(commands: Any) -> None:
                         help="hidden layers read themselves; for sequences")  # fmt: skip
     parser.add_argument("--validation", type=fraction, default=0.2,
                         help="part of the rows that is held out (%(default)s)")  # fmt: skip
-    parser.add_argument("--epochs", type=at_least(1), default=300, help="at most (%(default)s)")
+    parser.add_argument("--epochs", type=at_least(1), help=f"at most ({EPOCHS})")
     parser.add_argument("--patience", type=at_least(1), default=30,
                         help="epochs without a better validation loss (%(default)s)")  # fmt: skip
     parser.add_argument("--batch-size", type=at_least(1), default=32, help="rows (%(default)s)")
@@ -61,11 +66,21 @@ def add(commands: Any) -> None:
     parser.add_argument("--l2", type=float, default=0.0, help="penalty of weights (%(default)s)")
     parser.add_argument("--seed", type=at_least(0), default=0, help="(%(default)s)")
     parser.add_argument("--output", default="network.ng", help="file to write (%(default)s)")
-    parser.set_defaults(run=run)
+    parser.add_argument("--checkpoint", metavar="FILE",
+                        help="write all of the training there, now and then")  # fmt: skip
+    parser.add_argument("--every", type=often, metavar="N",
+                        help="how often: epochs, or as 500batches, 30s, 10min (1min)")  # fmt: skip
+    parser.add_argument("--resume", metavar="FILE",
+                        help="go on from a checkpoint, on the same data")  # fmt: skip
+    parser.set_defaults(run=run, default=parser.get_default)
 
 
 def run(options: argparse.Namespace) -> int:
     """Train, print a report, save."""
+    if options.resume:
+        _take_over(options)
+    elif options.every is not None and not options.checkpoint:
+        raise ParameterError("--every says how often; say where, too: --checkpoint FILE")
     table = read_table(options.data, options.target)
     rng = np.random.default_rng(options.seed)
     order = rng.permutation(len(table.X))
@@ -76,17 +91,41 @@ def run(options: argparse.Namespace) -> int:
         )
     train, held = _rows(table, order[n_held:]), _rows(table, order[:n_held])
     recipe = _recipe(table, train)
-    net = _network(options, recipe, table)
     try:
-        history = _fit(options, recipe, net, train, held)
+        net, history = _learn(options, recipe, table, train, held)
     except NonFiniteError as error:
-        raise NonFiniteError(f"training diverged, try a smaller --rate: {error}") from None
+        raise error.moved(prefix="training diverged, try a smaller --rate: ") from None
+    if history.interrupted and options.checkpoint:
+        print(f"to go on: neurograph train {options.data} --resume {options.checkpoint}",
+              file=sys.stderr)  # fmt: skip
     if history.interrupted and not len(history):
         raise KeyboardInterrupt
+    net.graph.pop(KEPT, None)
     net.graph[RECIPE] = recipe.to_dict()
     net.save(options.output)
     print("\n".join(_report(options, recipe, net, train, held, history)))
     return 0
+
+
+def _take_over(options: argparse.Namespace) -> None:
+    """Take from a checkpoint which rows were held out; how to train is there as well."""
+    for name, value in vars(options).items():
+        if name not in FREE and value != options.default(name):
+            raise ParameterError(
+                f"--{name.replace('_', '-')} is in the checkpoint: leave it out, or begin anew"
+                " without --resume"
+            )
+    kept = load(options.resume).graph.get(KEPT)
+    try:
+        options.target, part, seed = kept["target"], kept["validation"], kept["seed"]
+        options.validation, options.seed = fraction(str(part)), at_least(0)(str(seed))
+        if not isinstance(options.target, (str, type(None))):
+            raise TypeError
+    except (TypeError, KeyError, argparse.ArgumentTypeError):
+        raise FormatError(
+            f"{options.resume} is no checkpoint that `neurograph train` has written"
+        ) from None
+    options.checkpoint = options.checkpoint or options.resume
 
 
 def _rows(table: Table, rows: np.ndarray) -> Table:
@@ -136,22 +175,39 @@ def _network(options: argparse.Namespace, recipe: Recipe, table: Table) -> Netwo
     return net
 
 
-def _fit(
-    options: argparse.Namespace, recipe: Recipe, net: Network, train: Table, held: Table
-) -> History:
+def _learn(
+    options: argparse.Namespace, recipe: Recipe, table: Table, train: Table, held: Table
+) -> tuple[Network, History]:
+    """Return a network that has learned, and how that went."""
     X, Y = recipe.inputs(held), recipe.targets(held.known)
+    data: dict[str, Any] = {
+        "X": recipe.inputs(train),
+        "Y": recipe.targets(train.known),
+        "lengths": train.lengths,
+        "validation": (X, Y) if held.lengths is None else (X, Y, held.lengths),
+    }
+    if options.resume:
+        return resume(
+            options.resume, **data, epochs=options.epochs, every=options.every,
+            checkpoint=options.checkpoint,
+        )  # fmt: skip
+    net = _network(options, recipe, table)
+    if options.checkpoint:
+        net.graph[KEPT] = {
+            name: getattr(options, name) for name in ("target", "validation", "seed")
+        }
     rate = options.rate or RATES[options.optimizer]
-    return net.fit(
-        recipe.inputs(train),
-        recipe.targets(train.known),
-        lengths=train.lengths,
-        validation=(X, Y) if held.lengths is None else (X, Y, held.lengths),
-        epochs=options.epochs,
+    history = net.fit(
+        **data,
+        epochs=options.epochs or EPOCHS,
         batch_size=options.batch_size,
         optimizer=OPTIMIZERS[options.optimizer](rate, l2=options.l2, clip_norm=10.0),
         loss="squared_error" if recipe.classes is None else "categorical_cross_entropy",
         callbacks=[EarlyStopping(options.patience)],
+        checkpoint=options.checkpoint,
+        every=options.every,
     )
+    return net, history
 
 
 def outputs_of(net: Network, recipe: Recipe, table: Table) -> np.ndarray:

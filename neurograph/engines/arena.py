@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import math
 import mmap
+import os
 import weakref
 from threading import Lock
 
@@ -68,6 +69,8 @@ class _Arena:
 
 
 _arena = _Arena()
+if hasattr(os, "register_at_fork"):  # whoever held the lock is not there any more
+    os.register_at_fork(after_in_child=lambda: setattr(_arena, "lock", Lock()))
 
 
 def empty(shape: int | tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -7,13 +7,14 @@ of the plan. What users see is (samples, steps), see `Recording`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from neurograph.elements import Neuron
+from neurograph.engines.finite import Run, all_finite, first, forward_error
 from neurograph.errors import NonFiniteError, ParameterError, ShapeError, suggest
 from neurograph.functions import Activation, get_activation
 from neurograph.graph import NeuronGraph
@@ -29,6 +30,7 @@ __all__ = [
     "Recording",
     "Signals",
     "State",
+    "Taps",
     "Trace",
 ]
 
@@ -191,6 +193,30 @@ class Updating(NamedTuple):
     limits: tuple[Limits, Limits]
 
 
+class Taps(NamedTuple):
+    """What a kernel writes down after updates: numbers of some rows, for probes.
+
+    kind : (K,) int64
+        Index into `TAPPED`: what is written down.
+    place : (K,) int64
+        Of which synapse or neuron of the plan; of which column of X for an input's output.
+    first, every : int
+        After update `first` of a call (from 0), and every so many of them.
+    rows : (R, K) float64 array
+        To be filled, a row for each of these updates. States, outputs and deltas are those of the
+        last step of the last sample of a batch.
+    """
+
+    kind: np.ndarray
+    place: np.ndarray
+    first: int
+    every: int
+    rows: np.ndarray
+
+
+TAPPED = ("weight", "grad", "bias", "bias grad", "state", "output", "delta", "input", "gone")
+
+
 class Lesson(NamedTuple):
     """What gradient descent learns from.
 
@@ -200,6 +226,8 @@ class Lesson(NamedTuple):
     batch : most samples in a batch
     loss : name of a loss
     updating : Updating
+    taps, until : what probes ask for, and of how many of the batches that went well they want to
+        keep; None if there are none
     """
 
     x: np.ndarray
@@ -208,6 +236,8 @@ class Lesson(NamedTuple):
     batch: int
     loss: str
     updating: Updating
+    taps: Taps | None = None
+    until: Callable[[int], int] | None = None
 
 
 class Descent(Protocol):
@@ -311,11 +341,13 @@ class Batch(NamedTuple):
         if not full.shape[0] or not full.shape[1]:
             raise ShapeError(f"X must have at least one sample and one step; got {array.shape}")
         if not all_finite(full):
-            b, t, i = np.argwhere(~np.isfinite(full))[0]
+            b, t, i = first(full) or (0, 0, 0)
+            name = plan.name(plan.inputs[i])
             raise NonFiniteError(
-                f"X holds {full[b, t, i]} for input {plan.name(plan.inputs[i])!r}"
-                f" at step {t} of sample {b}; inputs must be finite numbers"
-            )
+                f"X holds {full[b, t, i]} for input {name!r}",
+                quantity="X", value=float(full[b, t, i]), neuron=name, step=t, sample=b, column=i,
+                advice="inputs must be finite numbers",
+            )  # fmt: skip
         return cls(np.ascontiguousarray(full), shape)
 
 
@@ -329,16 +361,6 @@ def real_array(name: str, value: object, dtype: np.dtype) -> np.ndarray:
             return array.astype(dtype, copy=False)
     except (TypeError, ValueError, OverflowError) as error:
         raise ParameterError(f"{name} must be an array of real numbers: {error}") from None
-
-
-def all_finite(array: np.ndarray) -> bool:
-    """Whether all numbers are finite.
-
-    A sum with one that is not is not finite either, and summing needs no array of flags; a sum
-    that is too large without one is looked at again.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
 @dataclass(frozen=True)
@@ -448,21 +470,20 @@ def record(
             f"not enough memory to keep {shape[0]} steps (delays included) of {shape[1]} neurons"
             f" for {shape[2]} samples"
         ) from None
-    require_finite(plan, s, y)
+    require_finite(plan, Parameters.of(graph), s, y, start.steps)
     return Recording(plan, s, y, start, batch.shape)
 
 
-def require_finite(plan: Plan, s: Signals, y: Signals) -> None:
-    """Raise unless all that a forward pass returned is finite; name the first that is not."""
+def require_finite(plan: Plan, parameters: Parameters, s: Signals, y: Signals, since: int) -> None:
+    """Raise unless all that a forward pass returned is finite; say where it began, and from what.
+
+    `since` : steps from rest to the first one.
+    """
     if s.finite() and y.finite():
         return
-    ends, output = s[1:].of(), y[plan.history :].of()
-    t, j, b = np.argwhere(~(np.isfinite(ends) & np.isfinite(output)))[0]
-    raise NonFiniteError(
-        f"neuron {plan.name(j)!r} has state {ends[t, j, b]} and output {output[t, j, b]}"
-        f" at step {t} of sample {b};"
-        " weights or inputs are too large, or a loop amplifies"
-    )
+    found = forward_error(Run(plan, *parameters, s.of(), y.of(), since))
+    if found is not None:  # else it is padding, which nobody sees
+        raise found
 
 
 def show(graph: NeuronGraph, recording: Recording) -> None:

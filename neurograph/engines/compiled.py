@@ -23,6 +23,7 @@ from neurograph.engines.base import (
     Parameters,
     Signals,
     State,
+    Taps,
     Updating,
 )
 from neurograph.engines.kernels import LOSSES, ROWS, Run, Span, Task, kernels
@@ -137,6 +138,8 @@ def _descend(
     loop = _loop(made, plan, parameters, gradients, lesson, recipe, order, begin, values)
     with np.errstate(all="ignore"):  # where kernels are plain Python
         done = loop(0, len(begin) - 1)
+    if lesson.until is not None:
+        done = lesson.until(done)
     if done < len(begin) - 1:
         # The kernel does not stop to look within a batch; go back, and up to that batch only.
         for array, values_before in zip(changed, before, strict=True):
@@ -247,9 +250,17 @@ def _loop(
         asked=bool(np.isnan(lesson.target.sum())),
     )
     found = kernels(lanes, VECTOR // dtype.itemsize)
-    fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), run, task, recipe
+    given = run, task, recipe, _taps(lesson.taps)
+    fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), *given
     kernel = found.learn_single if lanes == n_steps == 1 else found.learn
     return lambda q0, q1: kernel(*fixed, n_steps, q0, q1, values.ravel())
+
+
+def _taps(taps: Taps | None) -> Taps:
+    """Return what a kernel writes down for probes, flat."""
+    if taps is None:
+        return Taps(np.empty(0, np.int64), np.empty(0, np.int64), 0, 1, np.empty(0))
+    return taps._replace(rows=taps.rows.reshape(-1))
 
 
 def supported(dtype: np.dtype) -> np.dtype:
@@ -337,10 +348,12 @@ class _Job:
 
     def deltas(self, fixed: tuple) -> None:
         """Fill δ and ∂L/∂x, the last step first."""
-        n_out = self.program.n_out
+        n, n_out = self.plan.n_synapses, self.program.n_out
         self.run = self.run._replace(out_w=empty(n_out, self.dtype))
-        marks = np.linspace(0, n_out, self.pieces(2 * n_out) + 1).astype(int).tolist()
-        self.share(self.kernels.reorder, fixed[:2], [(0, *m) for m in pairwise(marks)])
+        marks = np.linspace(0, n, self.pieces(2 * n) + 1).astype(int).tolist()
+        if n_out:
+            pieces: list[tuple[int, ...]] = [(0, *m, n_out) for m in pairwise(marks)]
+            self.share(self.kernels.reorder, fixed[:2], pieces)
         for t in range(self.n_steps, 0, -self.stride):
             first = max(0, t - self.stride)
             if not self.wide:

@@ -65,6 +65,7 @@ PARTS = (
     "first",
     "last",
     "out_indptr",
+    "out_rank",
     "out_synapse",
     "out_target",
     "out_kind",
@@ -93,9 +94,9 @@ PARTS = (
 )
 (NEURONS, SYNAPSES, HISTORY, N_INPUTS, N_OUTPUTS, STAGES, BLOCKS, GATES, MEMORIES, TIES, LEAD,
  READS_INPUTS) = range(len(SIZES))  # fmt: skip
-(INDPTR, SOURCE, DELAY, KIND, FIRST, LAST, OUT_INDPTR, OUT_SYNAPSE, OUT_TARGET, OUT_KIND, MEMORY,
- GATER, LATE, GATED_INDPTR, GATED, GATED_TARGET, STAGE, RUN_INDPTR, RUN, CODE, PORT, INPUT, OUTPUT,
- TIE_INDPTR, TIE, BLOCK_INDPTR, BLOCK_ROW, BLOCK_END, BLOCK_SOURCE, BLOCK_SIZE, BLOCK_DELAY,
+(INDPTR, SOURCE, DELAY, KIND, FIRST, LAST, OUT_INDPTR, OUT_RANK, OUT_SYNAPSE, OUT_TARGET, OUT_KIND,
+ MEMORY, GATER, LATE, GATED_INDPTR, GATED, GATED_TARGET, STAGE, RUN_INDPTR, RUN, CODE, PORT, INPUT,
+ OUTPUT, TIE_INDPTR, TIE, BLOCK_INDPTR, BLOCK_ROW, BLOCK_END, BLOCK_SOURCE, BLOCK_SIZE, BLOCK_DELAY,
  BLOCK_COLUMN) = range(len(SIZES), len(SIZES) + len(PARTS))  # fmt: skip
 
 
@@ -756,7 +757,7 @@ def backward_single(p, w, b, gw, gb, run, z, want, find, learn, rate, trainable_
             continue
         for j in range(get(p, RUN, r + 1) - 1, get(p, RUN, r) - 1, -1):
             port = get(p, PORT, j)
-            bad += wrong(at(s, n + j))
+            bad += wrong(at(s, n + j) + at(y, now + j))
             d = at(eps, j) * at(slope, j)
             if port != NONE:
                 d += at(run.d_state, port)
@@ -958,6 +959,40 @@ def update(p, w, b, gw, gb, recipe, rate, done):
     return bad + descend_side(recipe.biases, b, gb, recipe, 0.0, 0.0, 0.0, scale, rate, done)
 
 
+# What is written down for probes, in the order of `base.TAPPED`; what is gone is not a number.
+T_WEIGHT, T_GRAD, T_BIAS, T_BIAS_GRAD, T_STATE, T_OUTPUT, T_DELTA, T_INPUT = range(8)
+
+
+@njit(**OPTIONS)
+def tap(p, w, b, gw, gb, run, task, taps, z, q, lanes):
+    """Write down what probes ask for after update q: of the last step of the last sample."""
+    if q < taps.first or (q - taps.first) % taps.every:
+        return
+    kinds, n = len(taps.kind), at(p, NEURONS)
+    begin, lane = (q - taps.first) // taps.every * kinds, z.valid - 1
+    for k in range(kinds):
+        kind, i = at(taps.kind, k), at(taps.place, k)
+        found = math.nan
+        if kind == T_WEIGHT:
+            found = float(at(w, i))
+        elif kind == T_GRAD:
+            found = float(at(gw, i))
+        elif kind == T_BIAS:
+            found = float(at(b, i))
+        elif kind == T_BIAS_GRAD:
+            found = float(at(gb, i))
+        elif kind == T_STATE:
+            found = float(at(run.s, (z.steps * n + i) * lanes + lane))
+        elif kind == T_OUTPUT:
+            found = float(at(run.y, ((at(p, HISTORY) + z.steps - 1) * n + i) * lanes + lane))
+        elif kind == T_DELTA:
+            found = float(at(run.delta, ((z.steps - 1) * n + i) * lanes + lane))
+        elif kind == T_INPUT:
+            x = (at(run.row, lane) * z.steps + z.steps - 1) * at(p, N_INPUTS)
+            found = float(at(task.x, x + i))
+        put(taps.rows, begin + k, found)
+
+
 # ---------------------------------------------------------------- what is called from Python
 # Plain functions; `kernels` compiles them for given LANES and WIDTH, and links them to each other.
 
@@ -984,10 +1019,15 @@ def backward_part(p, w, table, run, z, t, stage, lo, hi):
     backward_rows(p, w, table, run, z, t, stage, lo, hi, True, LANES, WIDTH)
 
 
-def reorder(p, w, run, z, q0, q1):
-    """Copy weights q0:q1 into the order in which a backward pass streams them."""
-    for q in range(q0, q1):
-        put(run.out_w, q, at(w, get(p, OUT_SYNAPSE, q)))
+def reorder(p, w, run, z, e0, e1, needed):
+    """Copy weights e0:e1 to the first `needed` places in which a backward pass streams them.
+
+    Scattered stores need not be waited for: half the time of scattered loads.
+    """
+    for e in range(e0, e1):
+        q = get(p, OUT_RANK, e)
+        if q < needed:
+            put(run.out_w, q, at(w, e))
 
 
 def gradient(p, gw, gb, run, z, lo, hi, more):
@@ -1013,7 +1053,7 @@ def single_deltas(p, w, table, run, z):
     backward_single(p, w, w, w, w, run, z, True, False, False, 0.0, w, w)
 
 
-def learn_single(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
+def learn_single(p, w, b, gw, gb, table, run, task, recipe, taps, n_steps, q0, q1, values):
     """As `learn`, sample by sample, each of one step."""
     z = Span(0, 1, 1, 1, 0)
     clear_inputs(p, gw, gb, run.delta)
@@ -1033,13 +1073,15 @@ def learn_single(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, val
         if not alone:
             share(p, gw)
             bad += update(p, w, b, gw, gb, recipe, rate, q - q0)
+        if len(taps.kind):
+            tap(p, w, b, gw, gb, run, task, taps, z, q, 1)
         put(values, 2 * q, value), put(values, 2 * q + 1, asked)
         if not bad + value < math.inf:
             return q
     return q1
 
 
-def learn(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
+def learn(p, w, b, gw, gb, table, run, task, recipe, taps, n_steps, q0, q1, values):
     """Learn batches q0:q1 by gradient descent, each: gradients first, then the update.
 
     Returns the first batch that did not go well (a number is not finite, a loss has no value),
@@ -1062,22 +1104,27 @@ def learn(p, w, b, gw, gb, table, run, task, recipe, n_steps, q0, q1, values):
         value, bad = 0.0, 0.0
         for tile in range(first, last, LANES):
             z = Span(0, 1, n_steps, min(LANES, last - tile), 0)
-            if tile == first:
-                reorder(p, w, run, z, 0, needed)
+            if tile == first and needed > 0:
+                reorder(p, w, run, z, 0, at(p, SYNAPSES), needed)
             for lane in range(LANES):
                 put(run.row, lane, at(task.order, min(tile + lane, last - 1)))
             if at(p, READS_INPUTS) or LANES == 1:
                 fill_inputs(p, run, task, n_steps, LANES)
             forward(p, w, b, table, run, z, 0, n_steps)
+            late = (at(p, HISTORY) - 1) * row  # where y of the same step and neuron is
             for t in range(1, 1 + n_steps):
                 for i in range(t * row + lead * LANES, (t + 1) * row):
-                    bad += wrong(at(run.s, i))
+                    bad += wrong(at(run.s, i) + at(run.y, late + i))
             for t in range(n_steps):
                 value += measure(p, run, task, z, t, 1 / asked if asked > 0 else 1.0, LANES)
             backward(p, w, table, run, z, 0, n_steps, False)
             gradient(p, gw, gb, run, z, lead, n, tile > first)
         share(p, gw)
         bad += update(p, w, b, gw, gb, recipe, at(recipe.rates, q), q - q0)
+        if len(taps.kind):
+            last_tile = first + (last - first - 1) // LANES * LANES
+            z = Span(0, 1, n_steps, last - last_tile, 0)
+            tap(p, w, b, gw, gb, run, task, taps, z, q, LANES)
         put(values, 2 * q, value), put(values, 2 * q + 1, asked)
         if not bad + value < math.inf:
             return q

@@ -77,15 +77,16 @@ def run_all(pieces: Iterable[Callable[[], None]]) -> None:
             piece()
         return
     global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(_threads - 1, "neurograph")
+    pool = _pool  # another thread may let go of it at any moment
+    if pool is None:
+        _pool = pool = ThreadPoolExecutor(_threads - 1, "neurograph")
     work = iter(pieces)  # taking the next one from a list iterator is atomic
 
     def take() -> None:
         for piece in work:
             piece()
 
-    helpers = [_pool.submit(take) for _ in range(min(_threads, len(pieces)) - 1)]
+    helpers = [pool.submit(take) for _ in range(min(_threads, len(pieces)) - 1)]
     try:
         take()
     finally:

@@ -119,7 +119,7 @@ def _program(plan: Plan, dense: bool) -> Program:
     ends_in = np.diff(plan.indptr[begins].astype(np.int64))
     plain = not (plan.n_memories or (kind == NONE).any())
     largest = int(blocks.size.max(initial=0))
-    return Program(_pack(sizes, parts), begins, ends_in, len(parts["out_synapse"]), largest, plain)
+    return Program(_pack(sizes, parts), begins, ends_in, len(parts["out_target"]), largest, plain)
 
 
 def _pack(sizes: dict[str, int], parts: dict[str, np.ndarray]) -> np.ndarray:
@@ -158,12 +158,15 @@ def _outgoing(plan: Plan, inside: np.ndarray) -> dict[str, np.ndarray]:
         leaves = np.repeat(np.arange(plan.n_neurons), counts)[free]
         out, counts = out[free], np.bincount(leaves, minlength=plan.n_neurons)
     indptr = np.concatenate([[0], np.cumsum(counts)])
+    rank = np.full(plan.n_synapses, NONE, np.uint32)
+    rank[out] = np.arange(len(out), dtype=np.uint32)
     kind = shared(plan.delay[out], indptr)
     if plan.gater.size:
         gated = np.concatenate([[0], np.cumsum(plan.gater[out] != NONE)])
         kind[gated[indptr[1:]] > gated[indptr[:-1]]] = NONE
     return {
         "out_indptr": indptr,
+        "out_rank": rank,
         "out_synapse": out,
         "out_target": plan.target[out],
         "out_kind": kind,

@@ -264,7 +264,7 @@ def bad_states(f):
     n = at(f.p, NEURONS)
     now, bad = at(f.p, HISTORY) * n, cast(f.y, 0)
     for j in range(n):
-        bad += wrong(at(f.s, n + j)) + wrong(at(f.y, now + j))
+        bad += wrong(at(f.s, n + j) + at(f.y, now + j))
     return bad
 
 
@@ -518,10 +518,10 @@ def descend(f, rate):
     step, bad, m = cast(f.w, rate), cast(f.w, 0), len(f.w)
     for e in range(m):
         new = at(f.w, e) - step * at(f.found, e)
-        bad += wrong(new) + wrong(at(f.found, e))
+        bad += wrong(new)  # no multiple of a gradient that is not finite is
     for j in range(len(f.b)):
         new = at(f.b, j) - step * at(f.found, m + j)
-        bad += wrong(new) + wrong(at(f.found, m + j))
+        bad += wrong(new)
     if bad != 0:
         return False
     for e in range(m):

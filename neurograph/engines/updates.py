@@ -99,8 +99,8 @@ def prepare(side, w, g, recipe, l1, l2, scale):
     a, b, c = cast(w, l1), cast(w, l2), cast(w, scale)
     for e in range(len(w)):
         d = at(g, e)
+        bad += wrong(d)
         if len(side.trainable) and not at(side.trainable, e):
-            bad += wrong(d)
             put(side.change, e, cast(w, 0))
             continue
         if most > 0:
@@ -140,7 +140,7 @@ def shrunk(p, ties, tie_indptr, tie, gw, gb, recipe):
             d = min(max(d, -most), most)
         total -= (q1 - q0 - 1) * d * d
     norm = math.sqrt(max(total, 0.0))
-    return recipe.clip_norm / norm if norm > recipe.clip_norm else 1.0
+    return recipe.clip_norm / norm + wrong(norm) if norm > recipe.clip_norm else 1.0
 
 
 @njit(**OPTIONS)
@@ -167,7 +167,7 @@ def move(side, w, d, recipe, decay, rate, done):
         for e in range(len(w)):
             v = normal(a * at(one, e) + (one_ - a) * at(d, e) * at(d, e), tiny)
             put(one, e, v), put(w, e, at(w, e) - step * at(d, e) / (math.sqrt(v) + b))
-            bad += wrong(at(w, e))
+            bad += wrong(at(w, e)) + wrong(v)
     elif rule == RPROP:
         bad = resilient(side, w, d, a, b, c, cast(w, at(k, 3)), step)
     else:
@@ -181,7 +181,7 @@ def move(side, w, d, recipe, decay, rate, done):
                 v = normal(b * at(two, e) + (one_ - b) * at(d, e) * at(d, e), tiny)
                 put(one, e, m), put(two, e, v)
                 put(w, e, keep * at(w, e) - step * (m / (math.sqrt(v) * scale + c)))
-                bad += wrong(at(w, e))
+                bad += wrong(at(w, e)) + wrong(v)
     return bad
 
 
@@ -197,7 +197,7 @@ def adam_by_age(side, w, d, beta1, beta2, epsilon, keep, rate, tiny):
         put(one, e, m), put(two, e, v), put(three, e, cast(w, n))
         size = math.sqrt(v) * cast(w, 1 / math.sqrt(1 - beta2**n)) + epsilon
         put(w, e, keep * at(w, e) - cast(w, rate / (1 - beta1**n)) * (m / size))
-        bad += wrong(at(w, e))
+        bad += wrong(at(w, e)) + wrong(v)
     return bad
 
 

@@ -223,7 +223,7 @@ class Base:
         self.steps, _, self.samples = x.shape
         start = State.rest(plan, graph.neuron_ids()[plan.neuron], self.samples, x.dtype)
         self._signals = engine.forward(plan, parameters, x, start)
-        require_finite(plan, *self._signals)
+        require_finite(plan, parameters, *self._signals, 0)
         self.h = plan.history
         self.s, self.y = (np.ascontiguousarray(one.of()) for one in self._signals)
         self.functions = activations(plan)

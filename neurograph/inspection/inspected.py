@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from neurograph.elements import Synapse
 from neurograph.graph import NeuronGraph
-from neurograph.inspection import attribution, updates
+from neurograph.inspection import attribution, updates, what_if
 from neurograph.inspection.lesion_map import lesion_map
 from neurograph.inspection.lesions import LesionMap
+from neurograph.inspection.what_if import WhatIf
 from neurograph.learning.losses import Loss
 from neurograph.viz import html
 from neurograph.viz.draw import draw
 
 __all__ = ["Inspected"]
+
+if TYPE_CHECKING:
+    from neurograph.engines.base import State
+    from neurograph.inspection.certificates import EngineCertificate, GradientCertificate
+    from neurograph.inspection.debugger import Event
+    from neurograph.inspection.probes import Probe
+    from neurograph.learning.losses import Loss
+    from neurograph.learning.rules import Rule
 
 
 class Inspected(NeuronGraph):
@@ -137,6 +148,327 @@ class Inspected(NeuronGraph):
         True
         """
         return attribution.attribute(self, X, output, **options)
+
+    # ------------------------------------------------------------ what if
+
+    def lesion(self, *what: Any) -> WhatIf:
+        """Run without some neurons and synapses for the time of a ``with`` block.
+
+        A synapse passes nothing on. A neuron outputs 0, and nothing passes what it would send,
+        or gate. What is gone does not learn; the rest does. Nothing is copied, and at the end
+        of the block everything that was taken away is there again, bit for bit.
+
+        Parameters
+        ----------
+        *what : Synapse, Neuron, name of a neuron, Selection, or iterable of these
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(2, 3, 1, seed=0)
+        >>> whole = net.predict([0, 1])
+        >>> with net.lesion("hidden.1", net.edges["input.0", "hidden.0"]):
+        ...     bool(net.predict([0, 1]) == whole)
+        False
+        >>> bool(net.predict([0, 1]) == whole)
+        True
+        """
+        return what_if.lesion(self, what)
+
+    def clamp(self, neurons: Any, value: Any) -> WhatIf:
+        """Hold the output of neurons for the time of a ``with`` block.
+
+        y = value at every step, whatever arrives, and δ = 0: no gradient goes through.
+
+        Parameters
+        ----------
+        neurons : name, Neuron, Selection, or iterable of names and neurons
+            Not inputs: what they output is in X.
+        value : number, or one for each
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.Network([("x", "h"), ("h", "y", {"weight": 2})])
+        >>> net.inputs, net.outputs = ["x"], ["y"]
+        >>> net.nodes["y"].activation = "identity"
+        >>> with net.clamp("h", 0.3):
+        ...     net.forward([[5], [-5]]).ravel()
+        array([0.6, 0.6])
+        """
+        return what_if.clamp(self, neurons, value)
+
+    def patch(self, weights: Any, value: Any = None) -> WhatIf:
+        """Give synapses other weights for the time of a ``with`` block.
+
+        Parameters
+        ----------
+        weights : mapping of synapses, or pairs (source, target), to numbers
+            Or synapses, if `value` is given. Those that are tied to them share the weight.
+        value : number, or one for each
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.Network([("x", "y", {"weight": 2})])
+        >>> with net.patch({net.edges["x", "y"]: 3}):
+        ...     net.weights
+        array([3.])
+        >>> net.weights
+        array([2.])
+        """
+        return what_if.patch(self, weights, value)
+
+    def verify_gradients(
+        self,
+        X: Any,
+        Y: Any,
+        *,
+        synapses: Iterable[Synapse | tuple] | Synapse | None = None,
+        neurons: Iterable | None = None,
+        loss: str | Loss | None = None,
+        reduction: str = "mean",
+        rule: str | Rule | None = None,
+        sample: int | None = None,
+        seed: int = 0,
+        engine: str | None = None,
+    ) -> GradientCertificate:
+        """Compare the gradient of every weight and bias with the slope of the loss.
+
+        Slopes are central differences, extrapolated with an estimate of their error (Ridders
+        1982), of the loss in float64. The network is not touched.
+
+        Parameters
+        ----------
+        X, Y : arrays
+            As for `forward` and `backward`; NaN in Y: not asked.
+        synapses : Synapse, or iterable of Synapse or (source, target), optional
+            Whose weights to check.
+        neurons : iterable of Neuron or name, optional
+            Whose biases to check. Everything is checked if neither is given. Tied synapses move
+            together; frozen parameters have a gradient too.
+        loss : str
+            See `neurograph.LOSSES`; "squared_error" unless given, with a rule "matching".
+        reduction : {"mean", "sum"}
+            Over samples and steps that are asked anything.
+        rule : str or Rule, optional
+            Check what `propagate` finds with this rule, each sample a sequence from rest, its
+            gradients added up over all steps; what `backward` finds unless given.
+        sample : int, optional
+            Draw so many of the parameters.
+        seed : int
+            Of that draw.
+        engine : str, optional
+            Instead of `net.engine`; "auto" goes by the work of all differences.
+
+        Returns
+        -------
+        GradientCertificate
+            `holds`, `verdicts`, `worst()`, `to_dict()`, `to_pandas()`; print it. Verdicts:
+            "exact" (the difference is within the estimated error plus rounding), "truncated"
+            (by the rule, or a surrogate derivative), "kink" (an activation or the hinge is at
+            one), "unresolved" (differences are not precise enough), "wrong".
+
+        Raises
+        ------
+        ParameterError, ShapeError, NonFiniteError
+            Something that does not fit.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(2, 3, 1, seed=0)
+        >>> certificate = net.verify_gradients([[0, 1], [1, 1]], [[1], [0]])
+        >>> certificate.holds, certificate.verdicts
+        (True, {'exact': 13})
+        """
+        from neurograph.inspection.verifying import verify_gradients
+
+        return verify_gradients(
+            self, X, Y, synapses=synapses, neurons=neurons, loss=loss, reduction=reduction,
+            rule=rule, sample=sample, seed=seed, engine=engine,
+        )  # fmt: skip
+
+    def verify_engines(
+        self,
+        X: Any,
+        Y: Any = None,
+        *,
+        loss: str | Loss = "squared_error",
+        reduction: str = "mean",
+        engines: tuple[str, str] = ("walker", "compiled"),
+    ) -> EngineCertificate:
+        """Compare what two engines find, in units of the last place.
+
+        Parameters
+        ----------
+        X, Y : arrays
+            As for `forward` and `backward`. Without Y the gradient is that of the sum of all
+            outputs.
+        loss, reduction : str
+            As for `backward`.
+        engines : two of {"walker", "compiled"}
+
+        Returns
+        -------
+        EngineCertificate
+            Of states, outputs, deltas and all gradients; print it.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(2, 3, 1, seed=0)
+        >>> net.verify_engines([[0, 1], [1, 1]]).holds
+        True
+        """
+        from neurograph.inspection.verifying import verify_engines
+
+        return verify_engines(self, X, Y, loss=loss, reduction=reduction, engines=engines)
+
+    def walk(
+        self,
+        x: Any,
+        target: Any = None,
+        *,
+        loss: str | Loss = "squared_error",
+        reduction: str = "mean",
+        state: State | None = None,
+        breaks: Any = None,
+        until: Any = None,
+    ) -> Iterator[Event]:
+        """Step through a run and its gradient, term by term.
+
+        Forwards neuron by neuron and synapse by synapse, then the loss, then backwards, then the
+        gradients. The numbers are those of `engine="walker"`, bit for bit. The network is not
+        touched, wherever the loop is left.
+
+        Parameters
+        ----------
+        x : (n_in,), (1, n_in) or (1, T, n_in) array
+            One sample, or one sequence.
+        target : array, optional
+            As for `backward`; only forwards unless given.
+        loss, reduction : str
+            As for `backward`.
+        state : State, optional
+            As for `run`.
+        breaks : optional
+            Stop there only: neurons, synapses, (source, target), kinds of event ("delta"),
+            functions of an event, or a list of them, of which one has to be met.
+        until : optional
+            Go on without stopping until one of these is met, likewise.
+
+        Returns
+        -------
+        iterator of Event
+
+        Raises
+        ------
+        ParameterError, ShapeError
+            Something that does not fit, before the first event.
+        NonFiniteError
+            When the walk has come to a loss that is not finite.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.Network([("a", "y", {"weight": 0.5})])
+        >>> net.inputs, net.outputs = ["a"], ["y"]
+        >>> for event in net.walk([1], [1], breaks="y"):
+        ...     print(event)
+        <forward t=0 'y' bias: 0, s = 0 (2)>
+        <forward t=0 'y' synapse by 'a' -> 'y': gain 1 · weight 0.5 · output of source 1 = 0.5,
+         s = 0.5 (2)>
+        <forward t=0 'y' state: s = 0.5 (2)>
+        <forward t=0 'y' output: y = 0.622459 (3)>
+        <backward t=0 'y' loss: -0.377541, ε = -0.377541 (5)>
+        <backward t=0 'y' epsilon: ε = -0.377541 (5)>
+        <backward t=0 'y' slope: slope 0.235004 · epsilon -0.377541 = -0.0887235,
+         δ = -0.0887235 (6)>
+        <backward t=0 'y' loss state: 0, δ = -0.0887235 (6)>
+        <backward t=0 'y' delta: δ = -0.0887235 (6)>
+        <gradient t=0 'y' moved by 'a' -> 'y': delta -0.0887235 · gain 1 · passed on 1 = -0.0887235,
+         ∂L/∂w = -0.0887235 (7)>
+        <gradient 'y' weight gradient by 'a' -> 'y': ∂L/∂w = -0.0887235 (7)>
+        <gradient 'y' bias gradient: ∂L/∂b = -0.0887235 (7)>
+        """
+        from neurograph.inspection.debugger import walk
+
+        return walk(
+            self, x, target, loss=loss, reduction=reduction, state=state, breaks=breaks,
+            until=until,
+        )  # fmt: skip
+
+    def probe(
+        self,
+        synapses: Iterable[Synapse | tuple] | Synapse | None = None,
+        neurons: Iterable | None = None,
+        what: str | Iterable[str] | None = None,
+        *,
+        every: int = 1,
+        capacity: int | None = None,
+        keep: str = "spread",
+        when: Any = (),
+        then: str | Callable = "stop",
+    ) -> Probe:
+        """Write down what some synapses and neurons do, over runs and training.
+
+        Moments are: each update of `fit`; each step of each sample of a `run` or `forward`; each
+        `backward`; each `activate`, and each `propagate`; each step of `stepper`, `learn` and
+        online training, after its update. `predict` and validation are none.
+
+        Parameters
+        ----------
+        synapses : Synapse, or iterable of Synapse or (source, target), optional
+        neurons : iterable of Neuron or name, optional
+        what : str or iterable of str, optional
+            "weight", "grad" of synapses; "output", "state", "delta", "bias", "grad" of neurons;
+            ("weight", "grad", "output") unless given. Of a batch, output, state and delta are those
+            of the last step of the last sample. What is not known at a moment is NaN.
+        every : int
+            Write down every so many moments.
+        capacity : int, optional
+            Records to keep at most; 10,000 unless given, or as many as are 8 million numbers.
+        keep : {"spread", "last"}
+            When it is full: keep every second record, and write down half as often from then on;
+            or forget the oldest.
+        when : optional
+            A watchpoint: `neurograph.watch.crosses`, `.explodes` or `.dies`, a function of one
+            `Moment`, or a list of them. It sees every moment that `every` says.
+        then : "stop" or callable
+            What a watchpoint does: end the training after the update at which it was met (`fit`
+            returns the history so far), or call a function with a `Hit`, which ends it by
+            returning True. The network is as this update left it.
+
+        Returns
+        -------
+        Probe
+            `probe["weight"]`, `probe[synapse]`, `probe.moments`, `probe.events`, `probe.hits`,
+            `probe.to_pandas()`; `probe.remove()`, or use it in a `with`.
+
+        Raises
+        ------
+        ParameterError, DetachedError
+            Elements of another network or removed ones, or what does not fit.
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.perceptron(2, 3, 1, seed=0)
+        >>> s = net.edges["hidden.0", "output.0"]
+        >>> with net.probe(s, when=ng.watch.crosses(-0.8)) as probe:
+        ...     history = net.fit([[0, 1], [1, 1]], [[1], [0]], epochs=100)
+        >>> len(probe) < 100, probe.hits[0].element is s
+        (True, True)
+        >>> bool(probe["weight"][-1, 0] == s.weight)
+        True
+        """
+        from neurograph.inspection.probes import probe
+
+        return probe(
+            self, synapses, neurons, what, every=every, capacity=capacity, keep=keep, when=when,
+            then=then,
+        )  # fmt: skip
 
     # ------------------------------------------------------------ pictures
 

@@ -26,7 +26,17 @@ from neurograph.learning.rules import BPTT, LSTMG, RTRL, Synaptic
 from neurograph.network import Network
 from neurograph.table import Table
 
-__all__ = ["ALWAYS", "KINDS", "OPTIONS", "RULES", "VERSION", "describe", "save"]
+__all__ = [
+    "ALWAYS",
+    "KINDS",
+    "OPTIONS",
+    "RULES",
+    "VERSION",
+    "contents",
+    "describe",
+    "described_rule",
+    "save",
+]
 
 VERSION = "1"
 KINDS = ("neuron", "synapse")
@@ -43,6 +53,11 @@ def save(net: Network, path: str | os.PathLike) -> None:
 
 def describe(net: Network) -> list[Any]:
     """Return the bytes of the file of a network, piece by piece."""
+    return pack(*contents(net))
+
+
+def contents(net: Network) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the tensors and the metadata of the file of a network."""
     numbers = {kind: _Numbers(table) for kind, table in _tables(net).items()}
     _number_absent(net, numbers)
     writer = Writer(*(lambda h, k=kind: numbers[k].of_handle(h) for kind in KINDS))
@@ -54,7 +69,7 @@ def describe(net: Network) -> list[Any]:
         **writer.tensors(),
     }
     text = json.dumps(structure, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return pack(tensors, {"format": "neurograph", "version": VERSION, "network": text})
+    return tensors, {"format": "neurograph", "version": VERSION, "network": text}
 
 
 def _tables(net: Network) -> dict[str, Table]:
@@ -197,21 +212,21 @@ class _Where:
 
 def _online(net: Network) -> dict[str, Any]:
     online = net._online
-    rule = online.rule
-    told: Any = rule
-    if not isinstance(rule, str):
-        if RULES.get(rule.name) is not type(rule):
-            raise ParameterError(f"net.rule is {rule!r:.80}, of a class that a file cannot hold")
-        told = {
-            "name": rule.name,
-            **{k: int(getattr(rule, k)) for k in OPTIONS.get(type(rule), ())},
-        }
     return {
-        "rule": told,
+        "rule": described_rule(online.rule, "net.rule"),
         "clock": online.clock.tolist(),
         "visits": int(online.visits),
         "current": bool(online.version == net._store.version),
     }
+
+
+def described_rule(rule: Any, where: str) -> Any:
+    """Return a rule of online learning as JSON."""
+    if isinstance(rule, str):
+        return rule
+    if RULES.get(rule.name) is not type(rule):
+        raise ParameterError(f"{where} is {rule!r:.80}, of a class that a file cannot hold")
+    return {"name": rule.name} | {k: int(getattr(rule, k)) for k in OPTIONS.get(type(rule), ())}
 
 
 # ---------------------------------------------------------------- numbers

@@ -28,7 +28,7 @@ from neurograph.network import Network
 from neurograph.schedule import Plan, plan
 from neurograph.table import FLOAT, SLOT, Column
 
-__all__ = ["Checked", "quiet_plan"]
+__all__ = ["Checked", "quiet_plan", "read_rule"]
 
 AXES = ("neuron", "synapse", "parameter", "extended")
 
@@ -302,7 +302,7 @@ class Checked:
     def _online(self) -> Online:
         told = self.told.object("online")
         rule = told.get("rule", str, dict)
-        online = Online(_rule(rule))
+        online = Online(read_rule(rule, "network.online.rule"))
         clock = told.naturals("clock", 2**62)
         if len(clock) != 2 or clock[1] > clock[0]:
             raise FormatError("network.online.clock must be steps since rest, and since traces")
@@ -352,21 +352,21 @@ class Checked:
                 raise FormatError(f"tensor 'online.{name}' has shape {array.shape}, which is wrong")
 
 
-def _rule(told: Any) -> Any:
+def read_rule(told: Any, where: str) -> Any:
     """Return a rule, by name or with options."""
-    name = told if isinstance(told, str) else Object(told, "network.online.rule").get("name", str)
+    name = told if isinstance(told, str) else Object(told, where).get("name", str)
     if name not in RULES:
-        raise FormatError(f"network.online.rule is {name!r:.50}, none of {', '.join(RULES)}")
+        raise FormatError(f"{where} is {name!r:.50}, none of {', '.join(RULES)}")
     if isinstance(told, str):
         return told
     cls = RULES[name]
     options = {k: v for k, v in told.items() if k != "name"}
     if options.keys() != set(OPTIONS.get(cls, ())):
-        raise FormatError(f"network.online.rule: {name!r} has other options")
+        raise FormatError(f"{where}: {name!r} has other options")
     try:
-        return cls(**{k: natural_in(v, "network.online.rule", 2**62) for k, v in options.items()})
+        return cls(**{k: natural_in(v, where, 2**62) for k, v in options.items()})
     except ParameterError as error:
-        raise FormatError(f"network.online.rule: {error}") from None
+        raise FormatError(f"{where}: {error}") from None
 
 
 def quiet_plan(graph: NeuronGraph) -> Plan:

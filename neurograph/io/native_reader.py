@@ -18,9 +18,19 @@ from neurograph.learning.online import Online, axis_keys
 from neurograph.learning.rules import get_rule
 from neurograph.network import Network
 
-__all__ = ["MAX_FILE_BYTES", "load", "read"]
+__all__ = [
+    "MAX_FILE_BYTES",
+    "TRAINING",
+    "built",
+    "load",
+    "opened",
+    "parted",
+    "read",
+    "require_class",
+]
 
 MAX_FILE_BYTES = 2**34
+TRAINING = "training."  # how the names of tensors of a training begin, see `io.checkpoint`
 
 
 def load(path: str | os.PathLike, *, create_using: type[Network] = Network) -> Network:
@@ -59,16 +69,27 @@ def load(path: str | os.PathLike, *, create_using: type[Network] = Network) -> N
     >>> bool((twin.forward([0, 1]) == net.forward([0, 1])).all())
     True
     """
-    if not (isinstance(create_using, type) and issubclass(create_using, Network)):
-        raise ParameterError(f"create_using must be a subclass of Network, got {create_using!r}")
+    require_class(create_using)
     try:
         return read(read_bytes(path, MAX_FILE_BYTES), create_using)
     except FormatError as error:
         raise FormatError(f"{os.fspath(path)}: {error}") from None
 
 
+def require_class(create_using: Any) -> None:
+    """Raise unless it is a class of networks."""
+    if not (isinstance(create_using, type) and issubclass(create_using, Network)):
+        raise ParameterError(f"create_using must be a subclass of Network, got {create_using!r}")
+
+
 def read(raw: bytes, cls: type[Network] = Network) -> Network:
-    """Make a network of the bytes of a file."""
+    """Make a network of the bytes of a file; of a checkpoint that which is being trained."""
+    tensors, metadata = opened(raw)
+    return built(parted(tensors, metadata)[0], metadata, cls)
+
+
+def opened(raw: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the tensors and the metadata of a file of ours."""
     tensors, metadata = unpack(raw)
     if metadata.get("format") != "neurograph":
         raise FormatError(f"its format is {shown(metadata.get('format'))}, not 'neurograph'")
@@ -77,6 +98,20 @@ def read(raw: bytes, cls: type[Network] = Network) -> Network:
             f"it has version {shown(metadata.get('version'))} of the format; this neurograph reads"
             f" {VERSION}. A newer neurograph reads more"
         )
+    return tensors, metadata
+
+
+def parted(
+    tensors: dict[str, np.ndarray], metadata: dict[str, str]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the tensors of the network, and those of its training if this is a checkpoint."""
+    mine = [name for name in tensors if "training" in metadata and name.startswith(TRAINING)]
+    theirs = {name.removeprefix(TRAINING): tensors.pop(name) for name in mine}
+    return tensors, theirs
+
+
+def built(tensors: dict[str, np.ndarray], metadata: dict[str, str], cls: type[Network]) -> Network:
+    """Make a network of what a file says."""
     structure = Object(parse_json(metadata.get("network", "null")), "network")
     return _build(Checked(structure, tensors, cls), cls)
 

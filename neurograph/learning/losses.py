@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from neurograph.engines.base import real_array
-from neurograph.errors import NonFiniteError, ParameterError, ShapeError, suggest
+from neurograph.engines.finite import first, largest
+from neurograph.errors import NonFiniteError, ParameterError, ShapeError, Term, suggest
 from neurograph.functions import (
     Activation,
     elementwise,
@@ -82,8 +83,17 @@ class Loss:
             if len(shape) == 2 and t.shape == (shape[0], n_out):
                 hint = "; to ask for the last step only, fill the other steps with NaN"
             raise ShapeError(f"target must have shape {(*shape, n_out)}; got {t.shape}{hint}")
+        full = t.reshape((*shape, *(1,) * (2 - len(shape)), n_out))
+        infinite = np.argwhere(np.isinf(full))
+        if len(infinite):
+            b, step, o = infinite[0].tolist()
+            raise NonFiniteError(
+                f"target holds {full[b, step, o]}",
+                quantity="target", value=float(full[b, step, o]), step=step, sample=b, column=o,
+                advice="targets must be finite numbers, or NaN where nothing is asked",
+            )  # fmt: skip
         self.require(self.domain(t) | np.isnan(t), t)
-        return t.reshape((*shape, *(1,) * (2 - len(shape)), n_out))
+        return full
 
     def require(self, valid: np.ndarray, t: np.ndarray) -> None:
         """Raise unless every target is valid."""
@@ -391,19 +401,42 @@ def evaluate(
             a.astype(out.y.dtype)
             for a in (terms.value, terms.d_output * scale, terms.d_state * scale)
         )
-    for what, array in (("value", value), ("derivative", d_output), ("derivative", d_state)):
-        if not np.isfinite(array).all():
-            b, t = np.argwhere(~np.isfinite(array))[0][:2]
-            raise NonFiniteError(
-                f"loss {get_loss(loss).name!r} has a {what} that is not finite at step {t} of"
-                f" sample {b}, where the outputs are {out.y[b, t]}"
-            )
-    return Evaluation(
-        float(terms.value.sum() * scale),
-        d_output.transpose(1, 2, 0),
-        d_state.transpose(1, 2, 0),
-        n_asked,
-    )
+        total = float(terms.value.sum() * scale)
+        for what, array in (("value", value), ("derivative", d_output), ("derivative", d_state)):
+            place = first(array)
+            if place is not None:
+                raise _loss_error(get_loss(loss), what, array, place, out, target)
+    if not np.isfinite(total):
+        sums = [Term(f"loss {v:.4g} of sample {b}", v) for b, v in enumerate(value.sum(1).tolist())]
+        b, t = (int(i) for i in np.unravel_index(np.argmax(value), value.shape))
+        raise NonFiniteError(
+            f"loss {get_loss(loss).name!r} has a sum that is not finite, the most",
+            quantity="loss", value=total, step=t, sample=b, **largest(sums),
+        )  # fmt: skip
+    return Evaluation(total, d_output.transpose(1, 2, 0), d_state.transpose(1, 2, 0), n_asked)
+
+
+def _loss_error(
+    loss: Loss, what: str, array: np.ndarray, place: tuple, out: Outputs, target: np.ndarray
+) -> NonFiniteError:
+    """Return what says at which output a loss, or its derivative, is not finite."""
+    b, t = place[:2]
+    here = slice(b, b + 1), slice(t, t + 1)
+    seen, asked = out._replace(s=out.s[here], y=out.y[here]), target[here]
+    found = {}
+    for o in np.flatnonzero(~np.isnan(target[b, t])).tolist():
+        alone = np.where(np.arange(asked.shape[-1]) == o, asked, np.nan)
+        value = float(loss.measure(seen, alone)[0].value[0, 0])
+        y, wanted = out.y[b, t, o], target[b, t, o]
+        words = f"{value:.4g} of output {out.names[o]!r}, which is {y:.4g} where {wanted:.4g}"
+        found[o] = Term(f"loss {words} is asked", value)
+    ranked = largest(found.values())
+    chosen = {term: o for o, term in found.items()}
+    o = place[2] if len(place) > 2 else chosen[ranked["terms"][0]]
+    return NonFiniteError(
+        f"loss {loss.name!r} has a {what} that is not finite for output {out.names[o]!r}",
+        quantity="loss", value=float(array[place]), neuron=out.names[o], step=t, sample=b, **ranked,
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- one's own

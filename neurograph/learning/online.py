@@ -6,6 +6,7 @@ there goes on with what it had.
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections.abc import Callable, Hashable, Sequence
 from struct import Struct
 from struct import error as StructError
@@ -18,6 +19,7 @@ from neurograph.engines import SMALL, get_engine
 from neurograph.engines.base import Parameters, real_array
 from neurograph.errors import NonFiniteError, ParameterError, ShapeError
 from neurograph.graph import NeuronGraph
+from neurograph.inspection import probes
 from neurograph.learning.losses import Loss, get_loss
 from neurograph.learning.rules import Field, Rule, get_rule
 from neurograph.learning.stepping import Course, Job, Shown, Stepper
@@ -77,15 +79,23 @@ class Online:
 
     def activate(self, graph: Any, x: Any) -> np.ndarray:
         """Do one step with inputs x (n_in,); return the outputs (n_out,)."""
-        if self.edits != graph._store.edits:
-            self.open(graph, 1)
-        job = self.job
+        store = graph._store
+        guard, me = store.guard, get_ident()
+        outer = guard.user
+        if outer and outer != me:
+            outer = guard.refuse(me, "activate")
+        guard.user = me
         try:
-            self.fill_x(x)
-        except CANNOT_FILL:
-            self.set_x(x)
-        self.stepper.activate()
-        return job.outputs.copy()
+            if self.edits != store.edits:
+                self.open(graph, 1)
+            try:
+                self.fill_x(x)
+            except CANNOT_FILL:
+                self.set_x(x)
+            self.stepper.activate()
+            return self.job.outputs.copy()
+        finally:
+            guard.user = outer
 
     def propagate(self, graph: Any, rate: float, target: Any, loss: str | Loss) -> None:
         """Learn from the last step."""
@@ -142,14 +152,19 @@ class Online:
         if not n_out:
             raise ParameterError("the network has no outputs to propagate from")
         row = [target] if n_out == 1 and np.ndim(target) == 0 else target
-        job.target[:] = loss.prepare(row, (), n_out)[0, 0]
+        try:
+            job.target[:] = loss.prepare(row, (), n_out)[0, 0]
+        except NonFiniteError as error:
+            raise error.moved(step=None, sample=None) from None
 
     def learn(
         self, graph: NeuronGraph, X: Any, Y: Any, rate: float, loss: str | Loss
     ) -> np.ndarray:
         """Activate and propagate, step by step; return the outputs (T, n_out)."""
         chosen, rate = self.knows(loss), number("rate", rate)
-        return self.follow(graph, *self.patterns(graph, X, Y, chosen), rate, chosen).outputs
+        probes.begin(graph)
+        many = self.follow(graph, *self.patterns(graph, X, Y, chosen), rate, chosen)
+        return many.outputs if many.done < 0 else many.outputs[: many.done]
 
     def patterns(
         self, graph: NeuronGraph, X: Any, Y: Any, loss: Loss
@@ -160,9 +175,17 @@ class Online:
         if x.ndim != 2 or x.shape[1] != len(made.inputs):
             raise ShapeError(f"X must have shape (steps, {len(made.inputs)}); got {x.shape}")
         if not np.isfinite(x).all():
-            t, i = np.argwhere(~np.isfinite(x))[0]
-            raise NonFiniteError(f"X holds {x[t, i]} at step {t}; inputs must be finite numbers")
-        return x, loss.prepare(Y, (len(x),), len(made.outputs))[:, 0]
+            t, i = np.argwhere(~np.isfinite(x))[0].tolist()
+            name = made.name(int(made.inputs[i]))
+            raise NonFiniteError(
+                f"X holds {x[t, i]} for input {name!r}",
+                quantity="X", value=float(x[t, i]), neuron=name, step=t, column=i,
+                advice="inputs must be finite numbers",
+            )  # fmt: skip
+        try:
+            return x, loss.prepare(Y, (len(x),), len(made.outputs))[:, 0]
+        except NonFiniteError as error:  # its samples are our steps
+            raise error.moved(step=error.sample, sample=None) from None
 
     def follow(
         self,
@@ -172,14 +195,16 @@ class Online:
         rate: float,
         loss: Loss,
         period: int = 0,
+        stops: bool = True,
     ) -> Course:
         """Do many steps on what is checked already; see `Course`."""
-        if self.edits != graph._store.edits:
+        told = "stepper" in self.__dict__ and isinstance(self.stepper, probes.Tapped)
+        if self.edits != graph._store.edits or told != bool(probes.probes_of(graph)):
             self.open(graph, len(x))
         shape = len(x), len(self.job.target)
         outputs, states = np.zeros((2, *shape), graph.dtype)
         many = Course(
-            np.ascontiguousarray(x), np.ascontiguousarray(target), outputs, states, period
+            np.ascontiguousarray(x), np.ascontiguousarray(target), outputs, states, period, stops
         )
         try:
             self.stepper.learn(many, rate, loss)
@@ -284,6 +309,8 @@ class Online:
         self.fill_x, self.fill_target = _filler(job.x), _filler(job.target)
         # With "auto" a network walks until a kernel would have been worth it: ask again until then.
         walks = wanted == "auto" and self.stepper is job.definition
+        if probes.probes_of(graph):
+            self.stepper = probes.Tapped(graph, job, self.stepper)
         self.edits = -1 if walks else store.edits
         journal = graph.__dict__.get("_journal")  # see `Network.keep_updates`
         if journal is not None:
@@ -366,21 +393,29 @@ class Step:
 
     def __init__(self, graph: Any, state: Online, rate: float, loss: Loss):
         self.rate, self._graph, self._state, self._loss = rate, graph, state, loss
-        self._ready = -1
+        self._ready, self._guard = -1, graph._store.guard
 
     def __call__(self, x: Sequence[float], target: Sequence[float]) -> np.ndarray:
         """Activate, propagate, and return the outputs (n_out,), in an array that is used again."""
         state, store = self._state, self._graph._store
-        if self._ready != store.edits or state.edits != self._ready:
-            self._get_ready()
+        guard, me = self._guard, get_ident()
+        outer = guard.user
+        if outer and outer != me:
+            outer = guard.refuse(me, "step")
+        guard.user = me
         try:
-            self._fill(self._bytes, 0, *target, *x)
-        except CANNOT_FILL:
-            state.set_x(x)
-            state.set_target(target, self._loss)
-        self._stepper.step(self.rate, self._loss)
-        store.edits = state.edits = self._ready = self._ready + 1
-        return self._outputs
+            if self._ready != store.edits or state.edits != self._ready:
+                self._get_ready()
+            try:
+                self._fill(self._bytes, 0, *target, *x)
+            except CANNOT_FILL:
+                state.set_x(x)
+                state.set_target(target, self._loss)
+            self._stepper.step(self.rate, self._loss)
+            store.edits = state.edits = self._ready = self._ready + 1
+            return self._outputs
+        finally:
+            guard.user = outer
 
     def _get_ready(self) -> None:
         state, graph = self._state, self._graph

@@ -161,7 +161,10 @@ def rate_at(rate: Rate, update: int) -> float:
     """
     if not callable(rate):
         return float(rate)
-    found = number(f"the rate of update {update}", rate(update))
+    try:
+        found = number(f"the rate of update {update}", rate(update))
+    except OverflowError as error:
+        raise ParameterError(f"the rate of update {update} is too large: {error}") from None
     if found < 0:
         raise ParameterError(f"the rate of update {update} must be 0 or more, got {found!r}")
     return found

@@ -20,9 +20,11 @@ from neurograph.engines.base import (
     State,
     activations,
 )
+from neurograph.engines.finite import Back, Run, all_finite, backward_error, first
 from neurograph.engines.walker import Walker
-from neurograph.errors import NonFiniteError
+from neurograph.errors import NonFiniteError, Term
 from neurograph.functions import Activation
+from neurograph.learning.finite import Diagnosis, require_sweep
 from neurograph.learning.gradients import share
 from neurograph.learning.influences import Influences, parameters_of
 from neurograph.learning.losses import Loss, Outputs, evaluate
@@ -136,6 +138,10 @@ class Course:
         Of the outputs, each from before its update; to be filled.
     period : int
         Go back to rest before each step that is a multiple of it; 0: never.
+    stops : bool
+        Whether a probe may end it before its last step.
+    done : int
+        Steps that were done, if a probe looks on.
     """
 
     x: np.ndarray
@@ -143,6 +149,12 @@ class Course:
     outputs: np.ndarray
     states: np.ndarray
     period: int = 0
+    stops: bool = True
+    done: int = -1
+
+    def part(self, n: int) -> Course:
+        """Return the first n steps."""
+        return Course(self.x[:n], self.target[:n], self.outputs[:n], self.states[:n], self.period)
 
     def loop(self, stepper: Stepper, job: Job, rate: float, loss: Loss) -> None:
         """Do all steps, one by one."""
@@ -153,6 +165,15 @@ class Course:
         self, stepper: Stepper, job: Job, t: int, rate: float, loss: Loss, activated: bool = False
     ) -> None:
         """Do step t, or the rest of it if it is `activated` already."""
+        try:
+            self._one(stepper, job, t, rate, loss, activated)
+        except NonFiniteError as error:
+            sample, step = divmod(t, self.period) if self.period else (None, t)
+            raise error.moved(step=step, sample=sample) from None
+
+    def _one(
+        self, stepper: Stepper, job: Job, t: int, rate: float, loss: Loss, activated: bool
+    ) -> None:
         if not activated:
             if self.period and t % self.period == 0:
                 job.rest()
@@ -180,7 +201,7 @@ class Stepper(Protocol):
         """Activate and propagate, step by step."""
 
 
-class Walk:
+class Walk(Diagnosis):
     """What all rules have in common: a step forwards, a loss, an update in two phases."""
 
     def __init__(self, job: Job):
@@ -207,13 +228,14 @@ class Walk:
         start = State(y[-plan.history :, :, None], s[-1][:, None], job.steps, (), plan.neuron)
         found = Walker().forward(plan, job.parameters, job.x[None, :, None], start)
         s_now, y_now = (signals.of()[-1, :, 0] for signals in found)
-        require_finite(plan, s_now, y_now)
+        self.require_finite(s_now, y_now)
         s[:-1], y[:-1] = s[1:], y[1:]
         s[-1], y[-1] = s_now, y_now
-        for j, f in enumerate(job.functions):
-            self.f["slope"][j] = 0 if j in self.inputs else f.derivative(s_now[j])
-        job.clock += 1
-        self.remember()
+        with np.errstate(over="ignore", invalid="ignore"):
+            for j, f in enumerate(job.functions):
+                self.f["slope"][j] = 0 if j in self.inputs else f.derivative(s_now[j])
+            job.clock += 1
+            self.remember()
         self.show()
 
     def show(self) -> None:
@@ -227,13 +249,17 @@ class Walk:
     def propagate(self, rate: float, loss: Loss) -> None:
         """Find the gradient, then go downhill."""
         job = self.job
-        found, delta = self.gradient(*self.slopes_of(loss))
-        share(self.plan, found.weight)
+        given = self.slopes_of(loss)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found, delta = self.gradient(*given)
+            single = found.weight.copy()
+            share(self.plan, found.weight)
         updated = [
             downhill(*arrays, rate)
             for arrays in zip(job.parameters, found, job.trainable, strict=True)
         ]
-        require_gradient(found, updated)
+        if not all(map(all_finite, (*found, *updated))):
+            raise self.diverged(given, delta, single, found, updated, rate)
         job.shown.delta[:] = delta
         overwrite((*job.gradients, *job.parameters), (*found, *updated))
 
@@ -255,7 +281,10 @@ class Walk:
             [self.job.functions[j] for j in outputs],
             [plan.name(j) for j in outputs],
         )
-        found = evaluate(loss, seen, self.job.target[None, None], "sum")
+        try:
+            found = evaluate(loss, seen, self.job.target[None, None], "sum")
+        except NonFiniteError as error:
+            raise error.moved(step=self.job.steps - 1, sample=None) from None
         return found.d_output[0, :, 0], found.d_state[0, :, 0]
 
     # -- numbers of this step
@@ -340,6 +369,23 @@ class WalkLSTMG(Walk):
                 found[theta] += delta[t] * extended
         return Parameters(*np.split(found, [len(self.w)])), delta
 
+    def gradient_terms(
+        self, theta: int, given: tuple[np.ndarray, np.ndarray], delta: np.ndarray
+    ) -> list[Term]:
+        """Return δ × trace, of the neuron itself and of those that it gates."""
+        plan, n = self.plan, len(self.w)
+        run = Run.idle(plan, *self.parameters)
+        j = int(run.target[theta]) if theta < n else theta - n
+        trace = float(np.concatenate(self.job.eligibility)[theta])
+        d, name = float(delta[j]), plan.name(j)
+        found = [Term(f"delta {d:.4g} of {name!r} × eligibility {trace:.4g}", d * trace)]
+        at = int(np.flatnonzero(np.arange(n + plan.n_neurons)[parameters_of(plan, j)] == theta)[0])
+        for _, t, extended in self.pairs(j):
+            d, trace = float(delta[t]), float(extended[at])
+            words = f"delta {d:.4g} of {plan.name(t)!r} × extended trace {trace:.4g}"
+            found.append(Term(words, d * trace))
+        return found
+
 
 class WalkBPTT(Walk):
     """The exact gradient, equations (5)-(7), of a loss at the last step of a window."""
@@ -351,6 +397,18 @@ class WalkBPTT(Walk):
             self.plan, self.job.parameters, states, outputs, self.job.steps - steps, *given
         )
         return Parameters(found.weight, found.bias), found.delta.of()[-1, :, 0]
+
+    def gradient_error(
+        self, given: tuple[np.ndarray, np.ndarray], delta: np.ndarray, found: Parameters
+    ) -> NonFiniteError | None:
+        """Go back through the tape once more, and look."""
+        states, outputs, steps, *errors = self.job.tape(*given)
+        since = self.job.steps - steps
+        back = Walker().backward(self.plan, self.job.parameters, states, outputs, since, *errors)
+        run = Run(self.plan, *self.parameters, states.of(), outputs.of(), since)
+        zero = np.zeros_like(back.inputs)
+        seen = Back((errors[0], errors[1]), back.delta.of(), zero, back.weight, back.bias)
+        return backward_error(run, seen)
 
 
 class WalkRTRL(Walk):
@@ -399,6 +457,27 @@ class WalkRTRL(Walk):
         delta = step_deltas(self.job, d_output, d_state)
         return Parameters(*np.split(found, [len(self.w)])), delta
 
+    def gradient_error(
+        self, given: tuple[np.ndarray, np.ndarray], delta: np.ndarray, found: Parameters
+    ) -> NonFiniteError | None:
+        """Look at the gradients alone, for δ has no part in them."""
+        return super().gradient_error(given, np.zeros_like(delta), found)
+
+    def gradient_terms(
+        self, theta: int, given: tuple[np.ndarray, np.ndarray], delta: np.ndarray
+    ) -> list[Term]:
+        """Return derivative of the loss × sensitivity, of every output."""
+        found = []
+        for o, j in enumerate(self.plan.outputs.tolist()):
+            for what, slopes, kept in (
+                ("output", given[0], self.f["dy"][-1]),
+                ("state", given[1], self.f["ds"]),
+            ):
+                d, sensitivity = float(slopes[o]), float(kept[j, theta])
+                words = f"derivative {d:.4g} of the loss by the {what} of {self.plan.name(j)!r}"
+                found.append(Term(f"{words} × sensitivity {sensitivity:.4g}", d * sensitivity))
+        return found
+
 
 def step_deltas(job: Job, d_output: np.ndarray, d_state: np.ndarray) -> np.ndarray:
     """Return δ of this step, equation (6) without later steps."""
@@ -417,8 +496,21 @@ class WalkSynaptic(Walk):
     def activate(self) -> None:
         """Visit every neuron once: state, traces, then the gains that it gives."""
         require_inputs(self.plan, self.job.x)
-        job, plan, (weight, bias) = self.job, self.plan, self.job.eligibility
-        before = [array.copy() for array in (*self.f.values(), weight, bias)]
+        changed = (*self.f.values(), *self.job.eligibility)
+        before = [array.copy() for array in changed]
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.sweep_forwards()
+            self.require_finite(self.f["s"][-1], self.f["y"][-1])
+        except NonFiniteError:
+            overwrite(changed, before)
+            raise
+        self.job.clock += 1
+        self.show()
+
+    def sweep_forwards(self) -> None:
+        """Visit every neuron once."""
+        job, plan, weight = self.job, self.plan, self.job.eligibility.weight
         old, s = self.f["s"]
         y, slope, gain = self.f["y"][-1], self.f["slope"], self.f["gain"]
         column = {j: c for c, j in enumerate(plan.inputs.tolist())}
@@ -439,13 +531,6 @@ class WalkSynaptic(Walk):
             for q, t, extended in self.pairs(j):
                 extended[:] = self.decay(t) * extended + slope[j] * own * self.influence(q)
             gain[plan.gated_synapse[plan.gated_indptr[j] : plan.gated_indptr[j + 1]]] = y[j]
-        try:
-            require_finite(plan, s, y)
-        except NonFiniteError:
-            overwrite((*self.f.values(), weight, bias), before)
-            raise
-        job.clock += 1
-        self.show()
 
     def gain(self, e: int) -> float:
         """Return what its gater has last written into synapse e."""
@@ -476,7 +561,7 @@ class WalkSynaptic(Walk):
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 self.sweep(-self.slopes_of(loss)[1], rate)
-            require_gradient(job.gradients, job.parameters)
+            require_sweep(self, before, rate)
         except NonFiniteError:
             overwrite(changed, before)
             raise
@@ -505,6 +590,23 @@ class WalkSynaptic(Walk):
                 found += sum(r[t] * extended[e - first] for _, t, extended in self.pairs(j))
                 self.change(job.gradients.weight, self.w, job.trainable.weight, e, -found, rate)
             self.change(job.gradients.bias, job.parameters.bias, job.trainable.bias, j, -r[j], rate)
+
+    def state_terms(self, j: int, s: np.ndarray, y: np.ndarray, quantity: str) -> list[Term]:
+        """Return what a state adds up, as the sweep has left it."""
+        if quantity == "output":
+            return super().state_terms(j, s, y, quantity)
+        plan, run = self.plan, Run.idle(self.plan, *self.parameters)
+        bias = float(self.job.parameters.bias[j])
+        found, decay = [Term(f"bias {bias:.4g}", bias)], self.decay(j)
+        if plan.memory[j] != NONE:
+            old = float(self.f["s"][0, j])
+            found.append(
+                Term(f"{run.weighted(int(plan.memory[j]))} × state {old:.4g}", decay * old)
+            )
+        for e, arriving in self.incoming(j):
+            words = f"{run.weighted(e)} × {arriving:.4g} of {plan.name(int(plan.source[e]))!r}"
+            found.append(Term(words, float(self.w[e] * arriving)))
+        return found
 
     @staticmethod
     def change(
@@ -544,29 +646,11 @@ def overwrite(arrays: Iterable[np.ndarray], values: Iterable[np.ndarray]) -> Non
 
 def require_inputs(plan: Plan, x: np.ndarray) -> None:
     """Raise unless all inputs are finite."""
-    wrong = np.flatnonzero(~np.isfinite(x))
-    if len(wrong):
-        name = plan.name(plan.inputs[wrong[0]])
+    found = first(x)
+    if found is not None:
+        name = plan.name(plan.inputs[found[0]])
         raise NonFiniteError(
-            f"x holds {x[wrong[0]]} for input {name!r}; inputs must be finite numbers"
-        )
-
-
-def require_finite(plan: Plan, s: np.ndarray, y: np.ndarray) -> None:
-    """Raise unless all states and outputs are finite; name the first neuron."""
-    wrong = np.flatnonzero(~(np.isfinite(s) & np.isfinite(y)))
-    if len(wrong):
-        j = wrong[0]
-        raise NonFiniteError(
-            f"neuron {plan.name(j)!r} would have state {s[j]} and output {y[j]}; the network is"
-            " as it was before this step. Weights or inputs are too large, or a loop amplifies"
-        )
-
-
-def require_gradient(found: Iterable[np.ndarray], updated: Iterable[np.ndarray]) -> None:
-    """Raise unless gradients and what they make of the parameters are finite."""
-    if not all(np.isfinite(array).all() for array in (*found, *updated)):
-        raise NonFiniteError(
-            "learning diverged: a gradient or an updated parameter is not finite; the network is"
-            " as it was before propagate. Try a smaller rate"
-        )
+            f"x holds {x[found]} for input {name!r}",
+            quantity="X", value=float(x[found]), neuron=name, column=found[0],
+            advice="inputs must be finite numbers",
+        )  # fmt: skip

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from neurograph.engines.base import Limits, Updating
-from neurograph.errors import NonFiniteError, ParameterError
+from neurograph.engines import finite
+from neurograph.engines.base import Limits, Parameters, Updating
+from neurograph.engines.finite import Run, all_finite
+from neurograph.errors import NonFiniteError, ParameterError, Term
 from neurograph.graph import NeuronGraph
 from neurograph.learning.optimizers import (
     SGD,
@@ -130,12 +132,9 @@ def update(graph: NeuronGraph, optimizer: Optimizer, both: tuple[Limits, Limits]
         ):
             parameters = table.array(column)
             new, after = _one_side(mine, limit, parameters, gradient, table, rate)
-            if not np.isfinite(new).all():
-                raise NonFiniteError(
-                    f"training diverged: the update makes a {column}"
-                    f" {new[~np.isfinite(new)][0]}; the network is as it was before this batch."
-                    " Try a smaller rate, or clip_norm=1.0"
-                )
+            for what, values in {**{s: after[s] for s in mine.slots}, column: new}.items():
+                if not all_finite(values):
+                    raise _diverged(graph, mine, column, what, values, gradient, rate)
             changes.append((parameters, new))
             changes += [(table.array(SLOT + slot), after[slot]) for slot in mine.slots]
     if journal is not None:
@@ -144,6 +143,40 @@ def update(graph: NeuronGraph, optimizer: Optimizer, both: tuple[Limits, Limits]
         old[:] = values
     store.updates += 1
     store.edits += 1
+
+
+def _diverged(
+    graph: NeuronGraph,
+    optimizer: Optimizer,
+    column: str,
+    what: str,
+    values: np.ndarray,
+    gradient: np.ndarray,
+    rate: float,
+) -> NonFiniteError:
+    """Return what says which parameter, or what an optimizer keeps of it, is not finite."""
+    (row,) = finite.first(values) or (0,)
+    made, table = plan(graph), sides(graph)[column == "bias"][0]
+    place: dict[str, Any] = {}
+    if column == "weight":
+        place["synapse"] = Run.idle(made, *Parameters.of(graph)).synapse(row)
+        whose = " -> ".join(map(repr, place["synapse"]))
+    else:
+        place["neuron"] = made.name(row)
+        whose = repr(place["neuron"])
+    before, found = float(table.array(column)[row]), float(gradient[row])
+    terms = [Term(f"{column} {before:.4g} before", before)]
+    terms += [Term(f"rate {rate:.4g} × gradient {found:.4g}", rate * found)]
+    for slot in optimizer.slots:
+        kept = float(table.array(SLOT + slot)[row])
+        terms.append(Term(f"what {type(optimizer).__name__} keeps as {slot} {kept:.4g}", kept))
+    whole = f"the {column} of {whose}" if what == column else f"{what} of the {column} of {whose}"
+    return NonFiniteError(
+        f"training diverged: the update makes {whole} {values[row]}",
+        quantity=what, value=float(values[row]), **place, update=graph._store.updates,
+        terms=tuple(terms), n_terms=len(terms),
+        advice="the network is as it was before this batch. Try a smaller rate, or clip_norm=1.0",
+    )  # fmt: skip
 
 
 def _one_side(
@@ -179,9 +212,26 @@ def _clipped(
             counted[0][made.tie_synapse[first + 1 : last]] = 0
         total = sum(float(n @ g.astype(float) ** 2) for n, g in zip(counted, found, strict=True))
         norm = total**0.5
+        if not np.isfinite(norm):
+            raise _norm_error(graph, found)
         if norm > optimizer.clip_norm:
             found = [g * (optimizer.clip_norm / norm) for g in found]
     return found
+
+
+def _norm_error(graph: NeuronGraph, found: list[np.ndarray]) -> NonFiniteError:
+    """Return what says that a gradient is so large that its norm is not a number."""
+    made = plan(graph)
+    k = int(abs(found[1]).max(initial=0) > abs(found[0]).max(initial=0))
+    row = int(np.argmax(abs(found[k])))
+    run = Run.idle(made, *Parameters.of(graph))
+    place: dict[str, Any] = {"neuron": made.name(row)} if k else {"synapse": run.synapse(row)}
+    return NonFiniteError(
+        f"training diverged: the norm of the gradient is inf, whose largest part is"
+        f" {found[k][row]:.4g}, that of {next(iter(place.values()))!r}",
+        quantity="gradient", value=np.inf, **place, update=graph._store.updates,
+        advice="the network is as it was before this batch. Try clip_value=1.0 first",
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- for kernels

@@ -1,0 +1,469 @@
+"""Networks as edge lists: a table with a row for each synapse, and one with a row for each neuron.
+
+As CSV (RFC 4180), as DataFrames of pandas, or as rows of Python. A column is a parameter, or an
+attribute of yours. CSV has no types: names are texts unless told otherwise, and a column of yours
+becomes numbers if all of it can be read as numbers.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neurograph.errors import FormatError, ParameterError
+from neurograph.io.files import is_text, read_text, shown, warn_lost, write_text
+from neurograph.io.plain_graph import passing, require_gaters
+from neurograph.io.plain_graph_reader import Found, build, require_plain, require_reader_options
+from neurograph.network import Network
+
+__all__ = ["Tables", "read_edge_list", "write_edge_list"]
+
+WHOLE = re.compile(r"[+-]?[0-9]{1,2466}", re.ASCII)  # 8,192 bits
+PLAIN = re.compile(r"-?(0|[1-9][0-9]{0,2465})", re.ASCII)  # 007 is a text
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?inf|nan", re.ASCII)
+FLAGS = {"true": True, "false": False}
+
+
+class Tables(NamedTuple):
+    """The rows of a network: ``pandas.DataFrame(tables.synapses)`` makes a frame."""
+
+    synapses: list[dict[str, Any]]
+    neurons: list[dict[str, Any]]
+
+
+def write_edge_list(
+    net: Network,
+    path: str | os.PathLike | None = None,
+    neurons: str | os.PathLike | None = None,
+    *,
+    delimiter: str = ",",
+) -> Tables:
+    """Write a network as an edge list, in the order in which synapses were added.
+
+    Parameters
+    ----------
+    net : Network
+    path : path, optional
+        A CSV for the synapses: source, target, weight, and a column for each other parameter or
+        attribute that one of them has.
+    neurons : path, optional
+        Another one for the neurons: name, role, port, activation, bias and so on.
+    delimiter : str
+
+    Returns
+    -------
+    Tables
+        Rows of both, with values as they are.
+
+    Raises
+    ------
+    ParameterError
+        A gater that is not in the network, or names that cannot be told apart as texts.
+
+    Warns
+    -----
+    NeurographWarning
+        What CSV cannot hold: neurons without a file of their own, names that are no texts,
+        attributes that would be read as something else, layers, attributes of the graph, float32,
+        and what a network has in the middle of a sequence.
+
+    Examples
+    --------
+    >>> import neurograph as ng
+    >>> net = ng.Network([("a", "y", {"weight": 0.5}), ("b", "y", {"weight": -1.0, "delay": 2})])
+    >>> tables = ng.io.write_edge_list(net)
+    >>> tables.synapses[1]
+    {'source': 'b', 'target': 'y', 'weight': -1.0, 'delay': 2}
+    >>> import pandas
+    >>> twin = ng.io.read_edge_list(pandas.DataFrame(tables.synapses))
+    >>> twin.edges["b", "y"].delay, twin.edges["a", "y"].delay
+    (2, 0)
+    """
+    if not isinstance(net, Network):
+        raise ParameterError(f"there must be a Network to write, got {shown(net)}")
+    net.require_own()
+    if not (isinstance(delimiter, str) and len(delimiter) == 1 and delimiter not in '"\r\n'):
+        raise ParameterError(f"delimiter must be one character, got {delimiter!r}")
+    synapses = [
+        {
+            "source": s.source,
+            "target": s.target,
+            **dict(s),
+            **({"reads": s.reads} if s.loop else {}),
+        }
+        for s in require_gaters(net)
+    ]
+    tables = Tables(synapses, [{"name": n, **dict(d)} for n, d in net._node.items()])
+    lost: dict[str, list[Any]] = {}
+    if path is not None or neurons is not None:
+        texts = _Texts(net)
+        written = [
+            (file, _csv(rows, fixed, texts, delimiter, lost))
+            for file, rows, fixed in (
+                (neurons, tables.neurons, ("name",)),
+                (path, tables.synapses, ("source", "target", "weight")),
+            )
+            if file is not None
+        ]
+        warn_lost({**_lost(net, neurons, texts), **lost, **passing(net)})
+        for file, text in written:
+            write_text(file, text)
+    return tables
+
+
+def read_edge_list(
+    edges: Any,
+    neurons: Any = None,
+    *,
+    source: str = "source",
+    target: str = "target",
+    weight: str = "weight",
+    names: Callable[[str], Hashable] = str,
+    delimiter: str = ",",
+    self_loops: str | None = None,
+    seed: Any = None,
+    create_using: type[Network] = Network,
+) -> Network:
+    """Make a network of an edge list.
+
+    Parameters
+    ----------
+    edges : path, open file, DataFrame, or rows
+        A CSV with a header, a DataFrame of pandas, or a sequence of dicts. Columns that are named
+        like a parameter (`delay`, `gater`, `tie` …) are that parameter, all others become your
+        attributes. An empty cell, NaN in a frame, means "not given".
+    neurons : path, open file, DataFrame, or rows, optional
+        Likewise, with a column "name" and `role`, `bias`, `activation` and so on. Without it
+        neurons come in the order in which edges name them, and ``net.inputs = […]`` makes inputs.
+    source, target, weight : str
+        The columns with the two ends and the weight; weights are drawn if there is no such column.
+    names : callable
+        From a text in a CSV to the name of a neuron, as `int`.
+    delimiter : str
+    self_loops : {"output", "state"}, optional
+        What self-loops feed back that do not say so with `reads`.
+    seed : int or numpy.random.Generator, optional
+        As in `Network`.
+    create_using : type, optional
+        A subclass of `Network` to make.
+
+    Returns
+    -------
+    Network
+        float64.
+
+    Raises
+    ------
+    FormatError
+        Not such a table; the message names the line, or the row.
+
+    Examples
+    --------
+    >>> import neurograph as ng
+    >>> rows = [{"pre": 1, "post": 3, "synapses": 5}, {"pre": 2, "post": 3, "synapses": 2}]
+    >>> net = ng.io.read_edge_list(rows, source="pre", target="post", weight="synapses")
+    >>> net.inputs, net.outputs = [1, 2], [3]
+    >>> net
+    <Network: 3 neurons (2 inputs, 1 output), 2 synapses; ready>
+    """
+    require_reader_options(create_using, self_loops)
+    ends = {source: "source", target: "target", weight: "weight"}
+    if len(ends) < 3:
+        raise ParameterError("source, target and weight must be three columns")
+    table = _Table(edges, "edges", ends, names, delimiter, ("source", "target"))
+    found = [(row.pop("source"), row.pop("target"), row) for row in table.rows]
+    if neurons is None:
+        known = dict.fromkeys(id for u, v, _ in found for id in (u, v))
+        known.update(dict.fromkeys(r["gater"] for *_, r in found if r.get("gater") is not None))
+        nodes: list[tuple[Hashable, dict]] = [(name, {}) for name in known]
+        places = {"edge": table.where, "node": lambda i: f"{table.what}: neuron {i}"}
+    else:
+        given = _Table(neurons, "neurons", {"name": "name"}, names, delimiter, ("name",))
+        nodes = [(row.pop("name"), row) for row in given.rows]
+        places = {"edge": table.where, "node": given.where}
+    return build(Found({}, nodes, found, lambda k, i: places[k](i)), create_using, self_loops, seed)
+
+
+# ---------------------------------------------------------------- reading
+
+
+class _Table:
+    """The rows of a table, as values.
+
+    Attributes
+    ----------
+    rows : list of dict
+        Without what is not given.
+    """
+
+    def __init__(
+        self,
+        table: Any,
+        what: str,
+        renamed: dict[str, str],
+        names: Callable[[str], Hashable],
+        delimiter: str,
+        named: tuple[str, ...],
+    ):
+        self.what, self.renamed, self.names, self.named = what, renamed, names, named
+        self.lines: list[int] | None = None
+        if isinstance(table, (str, os.PathLike)) or hasattr(table, "read"):
+            if hasattr(table, "read"):
+                text = table.read()
+            else:
+                self.what, text = os.fspath(table), read_text(table)
+            columns = self._read(text, delimiter)
+            n = len(self.lines or ())
+            parsed = {c: self._parse(c, cells) for c, cells in columns.items()}
+            self.rows = [
+                {c: values[i] for c, values in parsed.items() if values[i] is not None}
+                for i in range(n)
+            ]
+        else:
+            self.rows = [self._given(i, row) for i, row in enumerate(_records(table, what))]
+        for i, row in enumerate(self.rows):
+            for column in named:
+                self._require_name(i, row, column)
+
+    def where(self, i: int) -> str:
+        return (
+            f"{self.what}: row {i}" if self.lines is None else f"{self.what}: line {self.lines[i]}"
+        )
+
+    def _require_name(self, i: int, row: dict, column: str) -> None:
+        if row.get(column) is None:
+            raise FormatError(f"{self.where(i)}: there is no {column}")
+        try:
+            hash(row[column])
+        except TypeError:
+            raise FormatError(
+                f"{self.where(i)}: {column} {shown(row[column])} cannot be the name of a neuron"
+            ) from None
+
+    # -- rows of Python
+
+    def _given(self, i: int, row: Any) -> dict:
+        if not isinstance(row, Mapping):
+            raise FormatError(f"{self.where(i)} must be a mapping, got {shown(row)}")
+        made: dict[Any, Any] = {}
+        for key, value in row.items():
+            key = self._column(key)
+            if key in made:
+                raise FormatError(f"{self.where(i)} has two columns {shown(key)}")
+            if not _missing(value) or key in ("weight", "bias"):
+                made[key] = value
+        return made
+
+    def _column(self, key: Any) -> Any:
+        """Return what a column means here; one in whose place another came keeps its name."""
+        return self.renamed.get(key, key) if isinstance(key, str) else key
+
+    # -- CSV
+
+    def _read(self, text: str, delimiter: str) -> dict[str, list[str]]:
+        """Return the cells of each column."""
+        self.lines = []
+        try:
+            reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
+            header = [self._column(cell.strip()) for cell in next(filter(None, reader), [])]
+            rows = []
+            for cells in reader:
+                if cells:
+                    rows.append(cells)
+                    self.lines.append(reader.line_num)
+                    if len(cells) != len(header):
+                        raise FormatError(
+                            f"{self.where(len(rows) - 1)} has {len(cells)} cells, but there are"
+                            f" {len(header)} columns"
+                        )
+        except (csv.Error, TypeError) as error:
+            raise FormatError(f"{self.what}: not readable as CSV: {error}") from None
+        twice = next((c for i, c in enumerate(header) if c in header[:i]), None)
+        if twice is not None:
+            raise FormatError(f"{self.what}: line 1: there are two columns {shown(twice)}")
+        for column in self.named:
+            if column not in header:
+                wanted = next(k for k, v in self.renamed.items() if v == column)
+                raise FormatError(
+                    f"{self.what}: line 1: there is no column {wanted!r}, only"
+                    f" {shown(', '.join(header))}"
+                )
+        if "" in header:  # the index of pandas
+            warn_lost({"a column without a name is not read": [self.what]}, stacklevel=5)
+        return {c: [row[k] for row in rows] for k, c in enumerate(header) if c}
+
+    def _parse(self, column: str, cells: list[str]) -> list[Any]:
+        read = _READ.get(column)
+        if column in ("source", "target", "name", "gater"):
+            read = self._name
+        if read is None:
+            return _inferred(cells)
+        made: list[Any] = []
+        for i, cell in enumerate(cells):
+            if cell == "" and column == "weight":
+                raise FormatError(f"{self.where(i)}: weight is empty")
+            try:
+                made.append(None if cell == "" else read(cell))
+            except (ValueError, KeyError):
+                raise FormatError(f"{self.where(i)}: {column} cannot be {shown(cell)}") from None
+        return made
+
+    def _name(self, cell: str) -> Hashable:
+        return self.names(cell)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Return the lines of a text; those of `StringIO` take four times the memory."""
+    begin = 0
+    while begin < len(text):
+        end = text.find("\n", begin) + 1 or len(text)
+        yield text[begin:end]
+        begin = end
+
+
+def _records(table: Any, what: str) -> Iterable:
+    if hasattr(table, "to_dict") and hasattr(table, "columns"):
+        return table.to_dict("records")
+    if isinstance(table, Iterable) and not isinstance(table, (bytes, Mapping)):
+        return table
+    raise ParameterError(f"{what} must be a path, a DataFrame or rows, got {shown(table)}")
+
+
+def _missing(value: Any) -> bool:
+    """Whether it is None, NaN, or one of the values of pandas that stand for none."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, np.floating)) and bool(value != value)
+
+
+def _number(text: str) -> float:
+    if not NUMBER.fullmatch(text.strip().lower()):
+        raise ValueError
+    return float(text)
+
+
+def _whole(text: str) -> int:
+    if not WHOLE.fullmatch(text.strip()):
+        raise ValueError
+    return require_plain(int(text), "a cell")
+
+
+def _flag(text: str) -> bool:
+    return {**FLAGS, "1": True, "0": False}[text.strip().lower()]
+
+
+_READ: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("weight", "bias", "rate_factor", "lower", "upper", "dropout"), _number),
+    **dict.fromkeys(("delay", "gate_delay", "port", "sign"), _whole),
+    "trainable": _flag,
+    **dict.fromkeys(("role", "activation", "reads", "tie"), str),
+}
+
+
+def _inferred(cells: list[str]) -> list[Any]:
+    """Return what a column of the user's holds: numbers if all of it is, else texts."""
+    there = [cell for cell in cells if cell != ""]
+    if all(PLAIN.fullmatch(cell) for cell in there):
+        read: Callable[[str], Any] = int
+    elif all(
+        NUMBER.fullmatch(c.lower()) and (c[-1] in "fFnN" or isfinite(float(c))) for c in there
+    ):
+        read = float
+    elif all(cell.lower() in FLAGS for cell in there):
+        read = _flag
+    else:
+        read = str
+    return [None if cell == "" else read(cell) for cell in cells]
+
+
+# ---------------------------------------------------------------- writing
+
+
+class _Texts:
+    """Names and ties as texts that can be told apart."""
+
+    def __init__(self, net: Network):
+        self.names = _apart(list(net), "neurons")
+        self.ties = _apart(
+            list(dict.fromkeys(s.tie for s in net.synapses if s.tie is not None)), "ties"
+        )
+
+    def cell(self, column: str, value: Any) -> str:
+        if column in ("source", "target", "name", "gater"):
+            return self.names[value]
+        return self.ties[value] if column == "tie" else str(value)
+
+
+def _apart(things: list, what: str) -> dict[Hashable, str]:
+    texts = {thing: thing if type(thing) is str else str(thing) for thing in things}
+    seen: dict[str, Any] = {}
+    for thing, text in texts.items():
+        if not text or not is_text(text):
+            raise ParameterError(f"{what}: a CSV has no text for {thing!r:.80}; rename it first")
+        if text in seen:
+            raise ParameterError(
+                f"{what}: {seen[text]!r:.80} and {thing!r:.80} are one text in a CSV; rename one"
+            )
+        seen[text] = thing
+    return texts
+
+
+def _csv(
+    rows: list[dict], fixed: tuple[str, ...], texts: _Texts, delimiter: str, lost: dict
+) -> str:
+    """Return a table as CSV, and note what it would be read as otherwise."""
+    columns = list(dict.fromkeys([*fixed, *(key for row in rows for key in row)]))
+    kept: dict[str, list[str]] = {}
+    what = "attributes that a CSV does not hold, or reads as something else, are lost or changed"
+    for column in columns:
+        cells = [texts.cell(column, row[column]) if column in row else "" for row in rows]
+        own = column not in _READ and column not in (*fixed, "gater")
+        fits = type(column) is str and column == column.strip() != "" and is_text(column)
+        fits = fits and all(map(is_text, cells))
+        if own and not (
+            fits and _alike(_inferred(cells), [row.get(column, _NONE) for row in rows])
+        ):
+            lost.setdefault(what, []).append(repr(column))
+        if fits:
+            kept[column] = cells
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
+    writer.writerow(kept)
+    writer.writerows(zip(*kept.values(), strict=True))
+    return text.getvalue()
+
+
+_NONE = object()
+
+
+def _alike(read: list, given: list) -> bool:
+    return all(
+        (a is None and b is _NONE) or (type(a) is type(b) and repr(a) == repr(b))
+        for a, b in zip(read, given, strict=True)
+    )
+
+
+def _lost(net: Network, neurons: Any, texts: _Texts) -> dict[str, list]:
+    """Return what is in the network but not in the files."""
+    others = [repr(name) for name in net if type(name) is not str]
+    bare = [
+        repr(name)
+        for name, neuron in net._node.items()
+        if len(neuron) or not (net._succ[name] or net._pred[name])
+    ]
+    return {
+        "an edge list has no neurons; give their table a path too, with neurons=, or these lose"
+        " their parameters": bare if neurons is None else [],
+        "CSV holds texts; these names are read as texts unless read_edge_list(names=…) makes them"
+        " something else": others,
+        "CSV holds no layers": list(map(repr, net.layers)),
+        "CSV holds no attributes of the graph": list(map(repr, net.graph)),
+        "CSV is read as float64": [net.dtype] if net.dtype != np.float64 else [],
+    }

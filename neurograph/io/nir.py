@@ -1,0 +1,481 @@
+"""Networks of NIR, the intermediate representation of neuromorphic tools.
+
+A graph of NIR has nodes that are populations or maps, and edges along which arrays flow; what
+enters a node by several edges is summed. Here a population becomes neurons, a map synapses:
+
+    Input, Output         neurons; an Output takes over the population that leads to it
+    Linear, Affine        synapses, with biases; identity neurons, where no population follows
+    Delay                 synapses with a delay of τ / dt steps; likewise
+    Scale                 identity neurons
+    Threshold             neurons with activation "step" and bias -threshold
+    LI                    τ v' = (v_leak - v) + R I, by Euler's method: a self-synapse that reads
+                          the state with weight 1 - dt / τ; inputs weigh R dt / τ
+    I                     v' = R I: likewise, with weight 1; inputs weigh R dt
+    CubaLI                two of them, the current first
+
+Source: J. E. Pedersen et al., "Neuromorphic intermediate representation: a unified instruction set
+for interoperable brain-inspired computing", Nature Communications 15, 8122 (2024).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from neurograph.conversion import from_arrays
+from neurograph.cycles import feedback_arcs
+from neurograph.errors import FormatError, ParameterError
+from neurograph.io.files import MAX_BYTES, read_bytes, shown, warn_lost
+from neurograph.io.nir_file import DT, MAX_NUMBERS, Description, Node, describe, step_length
+from neurograph.layers import Layer
+from neurograph.network import Network
+from neurograph.values import MAX_ROWS
+
+__all__ = ["read_nir", "read_raw"]
+
+MAPS = ("Linear", "Affine")
+KEEPING = ("LI", "I")
+OFF = 1e-6  # of a whole number of steps, relative
+
+
+def read_nir(
+    source: Any, *, dt: float | None = None, create_using: type[Network] = Network
+) -> Network:
+    """Make a network of a graph of NIR.
+
+    Neurons of a node "h" are called "h.0", "h.1" …, and `net.layers` has the populations. Zeros in
+    a matrix are no synapses. Time is cut into steps of dt: time constants by Euler's method, as
+    the tools of NIR do, delays as whole numbers of steps.
+
+    Needs the extra ``neurograph[nir]``.
+
+    Parameters
+    ----------
+    source : path or nir.NIRGraph
+    dt : float, optional
+        Length of a step in seconds; unless given what the graph's metadata say, else 1e-4.
+    create_using : type, optional
+        A subclass of `Network` to make.
+
+    Returns
+    -------
+    Network
+        float32 if all arrays are, else float64.
+
+    Raises
+    ------
+    FormatError
+        Not such a file; the message names the place, as ``nodes.h.weight``. Also primitives that
+        we do not have (spiking neurons with a reset, convolutions, pooling, graphs in graphs), and
+        delays that are no whole number of steps.
+
+    Warns
+    -----
+    NeurographWarning
+        A cycle without a Delay, which here gets a delay of one step; a time constant shorter
+        than a step.
+
+    Examples
+    --------
+    >>> import neurograph as ng, nir
+    >>> import numpy as np
+    >>> graph = nir.NIRGraph.from_list(
+    ...     nir.Affine(np.array([[1.0, 2.0]]), np.array([0.5])),
+    ...     nir.LI(np.array([4e-4]), np.ones(1), np.zeros(1)))
+    >>> net = ng.io.read_nir(graph)
+    >>> net
+    <Network: 3 neurons (2 inputs, 1 output), 3 synapses; ready>
+    >>> net.forward([[[1, 1], [0, 0]]])              # (1 + 2 + ½) / 4, then ¾ of it + ⅛
+    array([[[0.875 ], [0.78125]]])
+    """
+    if not (isinstance(create_using, type) and issubclass(create_using, Network)):
+        raise ParameterError(f"create_using must be a subclass of Network, got {create_using!r}")
+    dt = None if dt is None else step_length(dt)
+    if isinstance(source, (str, os.PathLike)):
+        raw = read_bytes(source, MAX_BYTES)
+        try:
+            return read_raw(raw, dt, create_using)
+        except FormatError as error:
+            raise FormatError(f"{os.fspath(source)}: {error}") from None
+    import nir
+
+    if not isinstance(source, nir.NIRGraph):
+        raise ParameterError(f"source must be a path or a NIRGraph, got {shown(source)}")
+    file = BytesIO()
+    nir.write(file, source)
+    return read_raw(file.getvalue(), dt, create_using)
+
+
+def read_raw(raw: bytes, dt: float | None = None, cls: type[Network] = Network) -> Network:
+    """Make a network of what is in a file of NIR; see `read_nir`."""
+    found = describe(raw)
+    if dt is None:
+        dt = found.dt or DT
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+        graph = _Graph(found, dt)
+        synapses = graph.synapses()
+        late = _break_cycles(graph.populations, synapses)
+        net = _assemble(cls, graph.populations, synapses, found.dtype)
+    warn_lost(
+        {
+            "a cycle of NIR without a Delay: these synapses get a delay of 1 step": late,
+            "time constants shorter than a step, whose states overshoot": graph.overshooting,
+        },
+        stacklevel=4,
+    )
+    return net
+
+
+# ---------------------------------------------------------------- from nodes to populations
+
+
+@dataclass(eq=False)
+class Population:
+    """Neurons of one kind.
+
+    Attributes
+    ----------
+    role, activation : str
+    gain, bias : (n,) arrays
+        What arrives is multiplied by the gain.
+    memory : (n,) array or None
+        Weights of self-synapses that read the state.
+    first : int
+        Number of its first neuron.
+    """
+
+    name: str
+    size: int
+    role: str = "hidden"
+    activation: str = "identity"
+    gain: np.ndarray = field(default_factory=lambda: np.ones(1))
+    bias: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    memory: np.ndarray | None = None
+    first: int = 0
+
+    def __post_init__(self) -> None:
+        self.gain, self.bias = (
+            np.array(np.broadcast_to(a, self.size)) for a in (self.gain, self.bias)
+        )
+
+
+@dataclass(eq=False)
+class Bundle:
+    """Synapses from one population to another: places in them, weights, delays."""
+
+    source: Population
+    target: Population
+    rows: np.ndarray  # in the target
+    columns: np.ndarray  # in the source
+    weight: np.ndarray
+    delay: np.ndarray
+
+
+class _Graph:
+    """Says of every node whether it is a population or part of a bundle of synapses.
+
+    Attributes
+    ----------
+    populations : list of Population
+    overshooting : list of str
+        Nodes with a time constant shorter than a step.
+    """
+
+    def __init__(self, found: Description, dt: float):
+        self.dt, self.overshooting = dt, list[str]()
+        self.nodes, self.before, self.after = _without_zeros(found)
+        self.entry: dict[str, Population] = {}  # of a node that is one
+        self.exit: dict[str, Population] = {}
+        self.populations: list[Population] = []
+        self.of_file = set(found.nodes)
+        for name, node in sorted(self.nodes.items(), key=lambda item: item[1].kind not in KEEPING):
+            if node.kind != "Output" and self._stands(name) and name not in self.exit:
+                self._add(name, node)
+        for name, node in self.nodes.items():
+            if node.kind == "Output":
+                self._add_output(name, node)
+        self.populations.sort(key=lambda p: ("input", "hidden", "output").index(p.role))
+        first = 0
+        for population in self.populations:
+            population.first, first = first, first + population.size
+
+    def _stands(self, name: str) -> bool:
+        """Whether a node is a population: a map is one if any other than a population follows it.
+
+        An output that a single node leads to takes that one over; another one is a population.
+        """
+        kind, after = self.nodes[name].kind, self.after[name]
+        if kind not in (*MAPS, "Delay"):
+            return True
+        not_into = (*MAPS, "Delay") if kind in MAPS else ("Delay",)
+        return not after or any(
+            self.nodes[n].kind in not_into
+            or (self.nodes[n].kind == "Output" and len(self.before[n]) == 1)
+            for n in after
+        )
+
+    def _add(self, name: str, node: Node) -> None:
+        """Add the population of a node, or of a keeping node and the threshold behind it."""
+        made = self._population(name, node)
+        self.entry[name] = self.exit[name] = made
+        if node.kind == "CubaLI":
+            self.entry[name] = self._current(name, node)
+        follower = self.after[name][0] if len(self.after[name]) == 1 else None
+        if node.kind in KEEPING and follower is not None and self.before[follower] == [name]:
+            threshold = self.nodes[follower]
+            if threshold.kind == "Threshold" and not threshold.values["threshold"].any():
+                made.name, made.activation = follower, "step"
+                self.exit[follower] = made
+        self.populations.append(made)
+
+    def _population(self, name: str, node: Node) -> Population:
+        values = node.values
+        if node.kind == "Threshold":
+            return Population(name, node.n_out, activation="step", bias=-values["threshold"])
+        if node.kind == "Scale":
+            return Population(name, node.n_out, gain=values["scale"])
+        if node.kind == "I":
+            return Population(
+                name, node.n_out, gain=self.dt * values["r"], memory=np.ones(node.n_out)
+            )
+        if node.kind in ("LI", "CubaLI"):
+            share = self._share(name, values["tau" if node.kind == "LI" else "tau_mem"])
+            gain, bias = share * values["r"], share * values["v_leak"]
+            return Population(name, node.n_out, gain=gain, bias=bias, memory=1 - share)
+        if node.kind in MAPS:
+            return Population(name, node.n_out, bias=values["bias"])
+        return Population(name, node.n_out, role="input" if node.kind == "Input" else "hidden")
+
+    def _current(self, name: str, node: Node) -> Population:
+        """Add the population of the currents of a CubaLI, from which its neurons get theirs."""
+        share = self._share(name, node.values["tau_syn"])
+        called = f"{name}.current"
+        while called in self.of_file:
+            called += "_"
+        gain = share * node.values["w_in"]
+        self.populations.append(Population(called, node.n_out, gain=gain, memory=1 - share))
+        return self.populations[-1]
+
+    def _share(self, name: str, tau: np.ndarray) -> np.ndarray:
+        """Return dt / τ, the share of the state that is lost in a step."""
+        with np.errstate(divide="ignore"):
+            share = self.dt / tau
+        if not (tau > 0).all() or not np.isfinite(share).all():
+            raise FormatError(f"nodes.{name}: a time constant must be more than 0")
+        if (share > 1).any():
+            self.overshooting.append(repr(name))
+        return share
+
+    def _add_output(self, name: str, node: Node) -> None:
+        """Make an output of the one population that leads to it, or add one."""
+        before = self.before[name]
+        if len(before) == 1 and self.exit[before[0]].role == "hidden":
+            made = self.exit[before[0]]
+            made.name, made.role = name, "output"
+        else:
+            made = Population(name, node.n_out, role="output")
+            self.entry[name] = made
+            self.populations.append(made)
+
+    # ------------------------------------------------------------ synapses
+
+    def synapses(self) -> list[Bundle]:
+        """Return all synapses but those that read a state, and add biases of maps."""
+        made: list[Bundle] = []
+        left = MAX_NUMBERS
+        for bundle in self._bundles():
+            left -= len(bundle.weight)
+            if left < 0:
+                raise FormatError(f"a graph of more than {MAX_NUMBERS:,} synapses")
+            made.append(bundle)
+        return made
+
+    def _bundles(self) -> Iterator[Bundle]:
+        for name, target in self.entry.items():
+            node = self.nodes[name]
+            if node.kind == "CubaLI":
+                yield self._bundle(target, self.exit[name], np.ones(target.size), None)
+            if node.kind in MAPS:
+                yield from self._through(name, target)
+            elif node.kind == "Delay":
+                yield from self._late(name, target, np.ones(node.n_in))
+            else:
+                for x in self.before[name]:
+                    yield from self._from(x, target)
+
+    def _from(self, name: str, target: Population) -> Iterator[Bundle]:
+        """Yield what comes from a node into a population."""
+        node = self.nodes[name]
+        if name in self.exit:
+            yield self._bundle(self.exit[name], target, np.ones(target.size), None)
+        elif node.kind in MAPS:
+            target.bias += target.gain * node.values["bias"]
+            yield from self._through(name, target)
+        else:
+            yield from self._late(name, target, np.ones(node.n_in))
+
+    def _through(self, name: str, target: Population) -> Iterator[Bundle]:
+        """Yield what comes through a matrix."""
+        weight = self.nodes[name].values["weight"]
+        for y in self.before[name]:
+            if y in self.exit:
+                yield self._bundle(self.exit[y], target, weight, None)
+            else:
+                yield from self._late(y, target, weight)
+
+    def _late(self, name: str, target: Population, weight: np.ndarray) -> Iterator[Bundle]:
+        """Yield what comes through a delay."""
+        wanted = self.nodes[name].values["delay"] / self.dt
+        steps = np.rint(wanted)
+        off = np.abs(wanted - steps) > OFF * np.maximum(1, steps)
+        if off.any() or not ((steps >= 0) & (steps <= MAX_ROWS)).all():
+            raise FormatError(
+                f"nodes.{name}.delay is no whole number of steps of {self.dt:g} s; give another dt="
+            )
+        for z in self.before[name]:
+            yield self._bundle(self.exit[z], target, weight, steps.astype(int))
+
+    def _bundle(
+        self, source: Population, target: Population, weight: np.ndarray, steps: np.ndarray | None
+    ) -> Bundle:
+        """Return synapses for a matrix, or for the diagonal of one."""
+        if weight.ndim == 2:
+            rows, columns = np.nonzero(weight)
+            weight = weight[rows, columns]
+        else:
+            rows = columns = np.arange(len(weight))
+        weight = target.gain[rows] * weight
+        delay = np.zeros(len(rows), int) if steps is None else steps[columns]
+        return Bundle(source, target, rows, columns, weight, delay)
+
+
+def _without_zeros(
+    found: Description,
+) -> tuple[dict[str, Node], dict[str, list[str]], dict[str, list[str]]]:
+    """Return the nodes, what is before each and after each, without maps to 0."""
+    nodes = {
+        name: node
+        for name, node in found.nodes.items()
+        if node.kind not in MAPS or any(array.any() for array in node.values.values())
+    }
+    before: dict[str, list[str]] = {name: [] for name in nodes}
+    after: dict[str, list[str]] = {name: [] for name in nodes}
+    for u, v in found.edges:
+        if u in nodes and v in nodes:
+            before[v].append(u)
+            after[u].append(v)
+    return nodes, before, after
+
+
+def _break_cycles(populations: list[Population], synapses: list[Bundle]) -> list[str]:
+    """Give a delay to all synapses of a few bundles, so that no cycle is without; name them.
+
+    A matrix from a population to itself is one step late as a whole, not only where it
+    closes a cycle.
+    """
+    at_once = [b for b in synapses if (b.delay == 0).any()]
+    place = {id(p): n for n, p in enumerate(populations)}
+    loops = [b for b in at_once if b.source is b.target]
+    arcs = [b for b in at_once if b.source is not b.target]
+    ends = np.array([(place[id(b.source)], place[id(b.target)]) for b in arcs], int).reshape(-1, 2)
+    late = [*loops, *(arcs[n] for n in feedback_arcs(*ends.T))]
+    for bundle in late:
+        bundle.delay = np.maximum(bundle.delay, 1)
+    return [f"{b.source.name!r} -> {b.target.name!r}" for b in late]
+
+
+# ---------------------------------------------------------------- from populations to a network
+
+
+def _assemble(
+    cls: type[Network], populations: list[Population], synapses: list[Bundle], dtype: str
+) -> Network:
+    """Make the network; a pair of neurons that has several delays gets relays, identity neurons."""
+    names = [f"{p.name}.{i}" for p in populations for i in range(p.size)]
+    kept = (np.zeros(p.size) if p.memory is None else p.memory for p in populations)
+    memory = np.concatenate([np.empty(0), *kept])
+    steps = (np.full(p.size, p.activation == "step") for p in populations)
+    step = np.concatenate([np.empty(0, bool), *steps])
+    source, target, weight, delay = _joined(synapses)
+    absorbed = (source == target) & (delay == 1) & (memory != 0)[target] & ~step[target]
+    np.add.at(memory, target[absorbed], weight[absorbed])  # y is s: one synapse does for both
+    memory = _finite(memory, dtype)
+    ends = [a[~absorbed] for a in (source, target, weight, delay)]
+    (source, target, weight, delay), relayed = _relayed(ends, memory != 0)
+    names += [f"{names[j]}.relay{r}" for r, j in enumerate(relayed)]
+    bias = np.concatenate([*(p.bias for p in populations), np.zeros(len(relayed))])
+    net = from_arrays(
+        cls,
+        source,
+        target,
+        _finite(weight, dtype),
+        n_neurons=len(names),
+        inputs=_numbers(populations, "input"),
+        outputs=_numbers(populations, "output"),
+        activation=["step" if s else "identity" for s in step] + ["identity"] * len(relayed),
+        bias=_finite(bias, dtype),
+        delay=delay,
+        names=names,
+        self_loops="output",
+        seed=None,
+        dtype=dtype,
+    )
+    for j in np.flatnonzero(memory).tolist():
+        net.add_synapse(names[j], names[j], weight=float(memory[j]))
+    for p in populations:
+        members = [net.nodes[name] for name in names[p.first : p.first + p.size]]
+        net.layers[p.name] = Layer(net, p.name, members)
+    return net
+
+
+def _relayed(ends: list[np.ndarray], keeps: np.ndarray) -> tuple[list[np.ndarray], list[int]]:
+    """Lead all but one synapse of each pair through a relay; return also where relays lead.
+
+    A pair holds one synapse; a neuron that keeps its state has one from itself to itself.
+    """
+    source, target, _, delay = ends
+    relayed = (source == target) & keeps[target]
+    relayed[1:] |= (source[1:] == source[:-1]) & (target[1:] == target[:-1])
+    leads = target[relayed].tolist()
+    relays = len(keeps) + np.arange(len(leads))
+    into = source[relayed], relays, np.ones(len(leads)), delay[relayed]
+    source[relayed], delay[relayed] = relays, 0
+    return [np.concatenate(pair) for pair in zip(ends, into, strict=True)], leads
+
+
+def _joined(synapses: list[Bundle]) -> tuple[np.ndarray, ...]:
+    """Return source, target, weight and delay of all synapses, those that are alike added up."""
+    ends = [
+        np.concatenate([np.empty(0, kind), *(made(b) for b in synapses)])
+        for kind, made in (
+            (int, lambda b: b.source.first + b.columns),
+            (int, lambda b: b.target.first + b.rows),
+            (float, lambda b: b.weight),
+            (int, lambda b: b.delay),
+        )
+    ]
+    order = np.lexsort((ends[3], ends[0], ends[1]))
+    source, target, weight, delay = (a[order] for a in ends)
+    new = np.ones(len(source), bool)
+    same = [a[1:] == a[:-1] for a in (source, target, delay)]
+    new[1:] = ~(same[0] & same[1] & same[2])
+    starts = np.flatnonzero(new)
+    weight = np.add.reduceat(weight, starts) if len(starts) else weight
+    return source[new], target[new], weight, delay[new]
+
+
+def _numbers(populations: list[Population], role: str) -> np.ndarray:
+    ranges = [np.arange(p.first, p.first + p.size) for p in populations if p.role == role]
+    return np.concatenate([np.empty(0, int), *ranges])
+
+
+def _finite(values: np.ndarray, dtype: str) -> np.ndarray:
+    found = values.astype(dtype)
+    if not np.isfinite(found).all():
+        raise FormatError(f"a weight or a bias that is no finite number in {dtype}")
+    return found

@@ -1,0 +1,25 @@
+"""Harness of atheris: python -m tests.fuzz.fuzz_graphml [folder of a corpus] [options of libFuzzer]."""
+
+import sys
+import warnings
+
+
+def main() -> None:
+    import atheris
+
+    with atheris.instrument_imports(include=["neurograph"]):
+        import neurograph  # noqa: F401
+    from tests.fuzz.mutants import graphml_seeds, try_graphml
+
+    def test_one_input(raw: bytes) -> None:
+        try_graphml(raw)
+
+    warnings.simplefilter("ignore")
+    for seed in graphml_seeds():
+        test_one_input(seed)
+    atheris.Setup(sys.argv, test_one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

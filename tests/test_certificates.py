@@ -1,0 +1,381 @@
+"""Certificates: they find what is right right, what is wrong wrong, and touch nothing."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import neurograph as ng
+from neurograph.engines.base import Gradients
+from neurograph.engines.walker import Walker
+from neurograph.inspection.differences import Point, slope
+from tests.strategies import networks, runs, sequences
+
+DOCS = Path(__file__).parents[1] / "docs"
+LOSS_OUTPUTS = {
+    "squared_error": "tanh",
+    "mse": "softplus",
+    "binary_cross_entropy": "logistic",
+    "categorical_cross_entropy": "identity",
+    "hinge": "identity",
+    "matching": "tanh",
+}
+
+
+def targets_for(loss, shape, rng):
+    if loss == "hinge":
+        return rng.choice([-1.0, 1.0], shape)
+    t = rng.uniform(0.05, 0.95, shape)
+    return t / t.sum(-1, keepdims=True) if loss == "categorical_cross_entropy" else t
+
+
+def columns(net):
+    """Every number of a network in the order of its plan, and what else could be changed."""
+    net.plan()
+    store = net._store
+    tables = {f"{t.row_type.__name__} {name}": t.array(name).tobytes()
+              for t in (store.neurons, store.synapses) for name in list(t.arrays)}  # fmt: skip
+    return tables, store.version, store.edits, str(net.rng.bit_generator.state), net._online.steps
+
+
+class Bent(Walker):
+    """The walker, but for one gradient."""
+
+    def __init__(self, place, by):
+        self.place, self.by = place, by
+
+    def backward(self, *args):
+        found = super().backward(*args)
+        both = np.concatenate([found.weight, found.bias])
+        both[self.place] += self.by
+        weight, bias = np.split(both, [len(found.weight)])
+        return Gradients(weight, bias, found.delta, found.inputs)
+
+
+@pytest.mark.parametrize("loss", LOSS_OUTPUTS)
+@settings(max_examples=12)
+@given(data=st.data())
+def test_no_gradient_of_backward_is_wrong(loss, data):
+    net = data.draw(networks(output_activation=LOSS_OUTPUTS[loss]))
+    X = data.draw(sequences(net))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    Y = targets_for(loss, (*X.shape[:2], len(net.outputs)), rng)
+    before = columns(net)
+    certificate = net.verify_gradients(X, Y, loss=loss)
+    assert columns(net) == before
+    assert len(certificate) == net.number_of_edges() + len(net) - len(net.inputs)
+    assert set(certificate.verdicts) <= {"exact", "kink"}, str(certificate)
+    net.forward(X)
+    assert certificate.value == pytest.approx(net.backward(Y, loss=loss), rel=1e-12)
+    for s in net.synapses:
+        row = certificate[s]
+        assert row.analytic == pytest.approx(s.grad, rel=1e-10, abs=1e-13)
+        assert row.verdict == "kink" or abs(s.grad - row.numeric) <= 1.01 * row.bound
+        assert (row.trainable, row.tie) == (s.trainable, str(s.tie or ""))
+
+
+@settings(max_examples=15)
+@given(run=runs(max_hidden=2), data=st.data())
+def test_a_gradient_that_is_wrong_is_found(run, data):
+    net, X, Y = run
+    right = net.verify_gradients(X, Y, engine="walker")
+    assert "wrong" not in right.verdicts
+    resolved = [row for row in right if row.verdict == "exact" and not row.tie]
+    if not resolved:
+        return
+    row = data.draw(st.sampled_from(resolved))
+    made = net.plan()
+    if row.kind == "bias":
+        place = made.n_synapses + made.n_memories + made.position[row.name]
+    else:
+        place = int(net._store.synapses.row_of[net.edges[row.name]._id])
+    found = net.verify_gradients(X, Y, engine=Bent(place, 3 * row.bound))
+    assert [r.name for r in found if r.verdict == "wrong"] == [row.name]
+    assert not found.holds
+    assert found.worst(1)[0].name == row.name
+
+
+@pytest.mark.parametrize("rule", ["lstm-g", "bptt", "rtrl", ng.BPTT(window=2)])
+@settings(max_examples=10)
+@given(data=st.data())
+def test_rules_are_exact_where_their_status_says_so(rule, data):
+    net = data.draw(networks())
+    X = data.draw(sequences(net, max_samples=2))
+    Y = np.random.default_rng(0).random((*X.shape[:2], len(net.outputs)))
+    before, status = columns(net), net.gradient_status(rule)
+    certificate = net.verify_gradients(X, Y, rule=rule, loss="squared_error")
+    assert columns(net) == before
+    for row in certificate:
+        assert (row.verdict == "truncated") == (not status[row.name].exact)
+        assert row.verdict != "truncated" or row.reason == status[row.name].reason
+    assert not {"wrong", "unresolved"} & certificate.verdicts.keys(), str(certificate)
+
+
+def test_a_truncated_gradient_shows_how_far_it_is_off():
+    net = ng.lstm(1, 2, 1, seed=0)
+    X = np.random.default_rng(0).normal(size=(1, 6, 1))
+    certificate = net.verify_gradients(X, np.ones((1, 6, 1)), rule="lstm-g")
+    off = [row for row in certificate if row.verdict == "truncated"]
+    assert max(row.difference / row.bound for row in off) > 100
+    assert "truncated" in str(certificate) and off[0].reason in str(certificate)
+
+
+@settings(max_examples=40)
+@given(
+    a=st.floats(0.2, 4),
+    b=st.floats(-2, 2),
+    f=st.sampled_from(
+        [
+            (np.sin, np.cos),
+            (np.tanh, lambda x: 1 / np.cosh(x) ** 2),
+            (np.exp, np.exp),
+            (lambda x: x**5, lambda x: 5 * x**4),
+            (np.arctan, lambda x: 1 / (1 + x * x)),
+        ]
+    ),
+)
+def test_the_error_of_a_slope_is_not_underestimated(a, b, f):
+    def value(h):
+        return Point(float(f[0](a * h + b)), np.empty(0, bool))
+
+    size = max(1.0, abs(value(0.0).value))
+    found = slope(value, value(0.0), rounding=4e-16 * size * (1 + 5 * abs(b)))
+    assert abs(found.value - a * f[1](b)) <= found.error
+    assert found.kink is None
+    assert found.error < 1e-7 * size * a * 10
+
+
+@pytest.mark.parametrize("at", [0.0, 1e-3, 1e-6])
+def test_a_kink_beside_the_place_is_stepped_over_and_one_at_it_is_said(at):
+    sides = slope(lambda h: Point(abs(h - at), np.array([h > at])), Point(at, np.array([False])))
+    blind = slope(lambda h: Point(abs(h - at), np.empty(0, bool)), Point(at, np.empty(0, bool)))
+    if at:
+        assert sides.value == pytest.approx(-1, abs=1e-6) and sides.kink is None
+        assert blind.value == pytest.approx(-1, abs=1e-6) and blind.kink is None
+    else:
+        assert sides.kink == 0 and blind.kink == -1
+
+
+@pytest.mark.parametrize("activation", ["relu", "absolute", "hard_tanh", "step", "leaky_relu"])
+def test_an_activation_at_its_kink_is_named(activation):
+    net = ng.Network()
+    net.add_neuron("x", role="input"), net.add_neuron("h", activation=activation)
+    net.add_neuron("y", role="output", activation="identity")
+    into, out = net.add_synapse("x", "h", weight=2), net.add_synapse("h", "y", weight=3)
+    net.nodes["h"].bias = -2 if activation != "hard_tanh" else -1
+    certificate = net.verify_gradients([[1.0]], [[0.5]])
+    for key in (into, "h"):
+        assert certificate[key].verdict == "kink"
+        assert certificate[key].reason.startswith(f"{activation} of 'h' is at its kink")
+    assert certificate[out].verdict == certificate["y"].verdict == "exact"
+    assert certificate.holds
+
+
+def test_the_hinge_at_its_kink_is_named():
+    net = ng.Network([("x", "y", {"weight": 1.0})])
+    net.inputs, net.outputs = ["x"], ["y"]
+    net.nodes["y"].activation = "identity"
+    assert "hinge" in net.verify_gradients([[1.0]], [[1.0]], loss="hinge")["x", "y"].reason
+
+
+@ng.activation(derivative=lambda s: 1 / (1 + 25 * s * s), check=False, name="test_spike")
+def spike(s):
+    return np.where(s > 0, 1.0, 0.0)
+
+
+@ng.activation(derivative=lambda s: np.where(s > 0.3, 2.0, 1.0), name="test_bend")
+def bend(s):
+    return np.where(s > 0.3, 2 * s - 0.3, s)
+
+
+def test_a_surrogate_derivative_is_named_where_it_acts():
+    net = ng.perceptron(2, 3, 2, seed=0, output_activation="identity")
+    net.nodes["hidden.1"].activation = "test_spike"
+    certificate = net.verify_gradients([[0.3, 0.7]], [[1.0, 0.0]])
+    assert certificate.verdicts == {"exact": 14, "truncated": 3}
+    assert certificate["input.0", "hidden.1"].reason == (
+        "'test_spike' of 'hidden.1' has a surrogate derivative"
+    )
+    assert certificate["hidden.1", "output.0"].verdict == "exact"
+
+
+def test_a_kink_of_ones_own_is_not_called_a_gradient():
+    net = ng.Network([("x", "y", {"weight": 0.3})])
+    net.inputs, net.outputs = ["x"], ["y"]
+    net.nodes["y"].activation = "test_bend"
+    row = net.verify_gradients([[1.0]], [[1.0]])["x", "y"]
+    assert row.verdict == "kink" and "'test_bend'" in row.reason
+
+
+def test_float32_is_judged_with_its_own_rounding():
+    net = ng.perceptron(3, 5, 2, seed=0, dtype="float32")
+    X, Y = np.random.default_rng(0).normal(size=(2, 6, 3))[0], np.zeros((6, 2))
+    certificate = net.verify_gradients(X, Y)
+    assert certificate.verdicts == {"exact": len(certificate)}
+    assert certificate.subject.dtype == "float32"
+    largest = max(abs(row.analytic) for row in certificate)
+    assert 1e-10 < max(row.difference for row in certificate) < 1e-5 * largest
+
+
+def test_a_sample_is_drawn_by_its_seed_and_says_so():
+    net = ng.perceptron(4, 5, 2, seed=0)
+    X, Y = [[1, 0, 1, 0]], [[1, 0]]
+    first = net.verify_gradients(X, Y, sample=7, seed=3)
+    again = net.verify_gradients(X, Y, sample=7, seed=3)
+    other = net.verify_gradients(X, Y, sample=7, seed=4)
+    assert first == again and len(first) == 7
+    assert [r.name for r in first] != [r.name for r in other]
+    assert "7 parameters of 37, drawn with seed 3" in str(first)
+    assert net.verify_gradients(X, Y, sample=99).seed is None
+
+
+def test_only_what_is_asked_for_is_checked():
+    net = ng.perceptron(2, 2, 1, seed=0)
+    s = net.edges["input.0", "hidden.0"]
+    s.trainable = False
+    one = net.verify_gradients([[1, 1]], [[1]], synapses=s)
+    assert [row.name for row in one] == [("input.0", "hidden.0")] and not one[s].trainable
+    two = net.verify_gradients([[1, 1]], [[1]], synapses=[("hidden.0", "output.0")],
+                               neurons=["hidden.1"])  # fmt: skip
+    assert [row.kind for row in two] == ["weight", "bias"]
+
+
+def test_a_certificate_can_be_kept_and_cited():
+    pandas = pytest.importorskip("pandas")
+    net = ng.perceptron(2, 3, 1, seed=0)
+    certificate = net.verify_gradients([[0, 1]], [[1]])
+    kept = json.loads(json.dumps(certificate.to_dict()))
+    assert kept["holds"] and len(kept["rows"]) == 13
+    assert kept["subject"]["versions"]["neurograph"] == ng.__version__
+    frame = certificate.to_pandas()
+    assert isinstance(frame, pandas.DataFrame) and len(frame) == 13
+    assert (frame.difference <= frame.bound).all()
+    text, page = str(certificate), certificate._repr_html_()
+    for part in (ng.__version__, "float64", "squared_error", kept["subject"]["network"][:16]):
+        assert part in text and part in page
+    engines = net.verify_engines([[0, 1]])
+    assert json.loads(json.dumps(engines.to_dict()))["holds"] and "<table>" in engines._repr_html_()
+    assert len(engines.to_pandas()) == len(engines) == 6
+
+
+def test_digests_tell_networks_apart():
+    def digest(change=lambda net: None):
+        net = ng.perceptron(2, 3, 1, seed=0)
+        change(net)
+        return net.verify_gradients([[0, 1]], [[1]], sample=1).subject.network
+
+    first = digest()
+    assert first == digest() == digest(lambda net: net.forward([1, 1]))
+    edits = (
+        lambda net: setattr(net.edges["input.0", "hidden.0"], "weight", 0.5),
+        lambda net: setattr(net.nodes["hidden.0"], "bias", 0.5),
+        lambda net: setattr(net.nodes["hidden.0"], "activation", "tanh"),
+        lambda net: net.gate("input.0", net.edges["hidden.0", "output.0"]),
+        lambda net: net.tie(list(net.synapses)[:2]),
+        lambda net: net.relabel({"hidden.0": "h"}),
+        lambda net: net.remove_edge("input.0", "hidden.0"),
+    )
+    assert len({first, *map(digest, edits)}) == 1 + len(edits)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"synapses": [("input.0", "nobody")]}, "no synapse"),
+        ({"synapses": ["hidden.0"]}, "no synapse"),
+        ({"neurons": ["nobody"]}, "no neuron 'nobody'"),
+        ({"neurons": ["input.0"]}, "its bias plays no part"),
+        ({"loss": "quadratic"}, "unknown loss"),
+        ({"reduction": "max"}, "reduction must be"),
+        ({"sample": -1}, "sample must be"),
+        ({"rule": "hebb"}, "rule"),
+        ({"rule": "synaptic", "loss": "mse"}, "matching loss only"),
+        ({"engine": "fast"}, "engine must be"),
+    ],
+)
+def test_what_does_not_fit_is_said(options, message):
+    net = ng.perceptron(2, 2, 1, seed=0)
+    with pytest.raises(ng.ParameterError, match=message):
+        net.verify_gradients([[1, 1]], [[1]], **options)
+
+
+def test_synapses_of_others_and_shapes_are_refused():
+    net, other = ng.perceptron(2, 2, 1, seed=0), ng.perceptron(2, 2, 1, seed=0)
+    with pytest.raises(ng.ParameterError, match="belongs to another network"):
+        net.verify_gradients([[1, 1]], [[1]], synapses=list(other.synapses)[:1])
+    gone = net.edges["input.0", "hidden.0"]
+    net.remove_edge("input.0", "hidden.0")
+    with pytest.raises(ng.DetachedError):
+        net.verify_gradients([[1, 1]], [[1]], synapses=gone)
+    with pytest.raises(ng.ShapeError):
+        net.verify_gradients([[1, 1]], [[1, 2]])
+    with pytest.raises(ng.ParameterError, match="every target is NaN"):
+        net.verify_gradients([[1, 1]], [[np.nan]])
+    with pytest.raises(ng.ParameterError, match="says nothing of"):
+        net.verify_gradients([[1, 1]], [[1]])["input.0"]
+    net.nodes["output.0"].activation, net.nodes["output.0"].bias = "tanh", -5
+    with pytest.raises(ng.ParameterError, match="needs outputs in"):
+        net.verify_gradients([[1, 1]], [[1]], loss="binary_cross_entropy", neurons=["output.0"])
+
+
+# ---------------------------------------------------------------- engines
+
+
+@settings(max_examples=25)
+@given(run=runs())
+def test_engines_agree_and_nothing_is_touched(run):
+    net, X, Y = run
+    before = columns(net)
+    certificate = net.verify_engines(X, Y)
+    assert columns(net) == before
+    assert certificate.holds, str(certificate)
+    assert {row.quantity for row in net.verify_engines(X)} == {r.quantity for r in certificate}
+    same = net.verify_engines(X, Y, engines=("walker", "walker"))
+    assert all(row.ulps == row.scaled == 0 and row.same == row.numbers for row in same)
+
+
+def test_units_of_the_last_place_are_counted():
+    net = ng.perceptron(2, 3, 1, seed=0)
+    place = net.plan().n_synapses + net.plan().position["output.0"]
+    net.forward([[1, 1]])
+    net.backward([[1]])
+    grad = net.nodes["output.0"].grad
+    found = net.verify_engines(
+        [[1, 1]], [[1]], engines=("walker", Bent(place, 5 * np.spacing(grad)))
+    )
+    row = found["bias gradients"]
+    assert (row.ulps, row.where, row.same) == (5, "'output.0'", row.numbers - 1)
+    assert row.scaled == 5 * np.spacing(abs(grad)) / np.spacing(1.0)
+    assert found["weight gradients"].scaled == 0
+    assert found.holds
+    assert not net.verify_engines([[1, 1]], engines=("walker", Bent(place, 1e-9))).holds
+    with pytest.raises(ng.ParameterError, match="two"):
+        net.verify_engines([[1, 1]], engines=("walker",))
+    with pytest.raises(ng.ParameterError, match="a quantity is one of"):
+        found["gains"]
+
+
+# ---------------------------------------------------------------- the page
+
+
+def script():
+    spec = importlib.util.spec_from_file_location("certificates", DOCS / "certificates.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_architecture_is_certified_in_the_docs():
+    module, page = script(), (DOCS / "certificates.md").read_text(encoding="utf-8")
+    made = dict(module.architectures())
+    source = (DOCS / "certificates.py").read_text(encoding="utf-8")
+    assert all(f"ng.{kind}(" in source for kind in {*ng.architectures.__all__} - {"feed", "learn"})
+    assert "C. elegans, trained" in page and "DOES NOT HOLD" not in page
+    for name, net in made.items():
+        assert f"| {name} |" in page and f"### {name}\n" in page
+        certificate = net.verify_gradients(*module.data(net, np.random.default_rng(2)), sample=6)
+        assert certificate.verdicts == {"exact": 6}, name
