@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
 
 import neurograph as ng
-from neurograph.viz import columns, plots
+from neurograph.viz import columns
 from neurograph.viz.curves import sampled
 from neurograph.viz.ink import later, stroke
 from neurograph.viz.layout import layout
@@ -52,7 +52,7 @@ def hostile():
 # ---------------------------------------------------------------- the layout
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(net=networks(max_hidden=6), x=WAYS)
 def test_nothing_lies_on_anything_else(net, x):
     found = layout(drawable(net), x=x)
@@ -77,7 +77,7 @@ def test_nothing_lies_on_anything_else(net, x):
         assert not any(overlap(ring, text) for text in others)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(net=networks(max_hidden=6), x=WAYS)
 def test_lines_begin_and_end_where_they_should(net, x):
     plan = drawable(net)
@@ -532,24 +532,23 @@ def test_a_plot_goes_where_it_is_told(trained):
 
 
 @pictured
-@pytest.mark.skipif(not hasattr(ng.Network, "probe"), reason="this version has no probes")
 def test_lines_of_a_probe_are_what_it_wrote_down(trained):
     _, X, Y = trained
     net = ng.perceptron(2, 3, 1, seed=0)
     s = net.edges["input.0", "hidden.0"]
     probe = net.probe([s, ("hidden.0", "output.0")], ["hidden.0"])
     with pytest.raises(ng.ParameterError, match="no records yet"):
-        plots.plot_probe(probe)
+        probe.plot()
     net.fit(X, Y, epochs=20, optimizer=ng.SGD(1.0))
     for kind in probe.what:
-        ax = plots.plot_probe(probe, kind)
+        ax = probe.plot(kind)
         lines = np.array([line.get_ydata() for line in ax.lines])
         assert np.array_equal(lines.T, probe[kind], equal_nan=True)
         assert ax.lines[0].get_xdata().tolist() == probe.moments.tolist()
     with pytest.raises(ng.ParameterError, match="what must be one of 'weight'"):
-        plots.plot_probe(probe, "delta")
+        probe.plot("delta")
     net.remove_edge("input.0", "hidden.0")
-    texts = [t.get_text() for t in plots.plot_probe(probe).get_legend().get_texts()]
+    texts = [t.get_text() for t in probe.plot().get_legend().get_texts()]
     assert any("removed" in text for text in texts)
 
 

@@ -23,6 +23,7 @@ from neurograph.inspection.records import Records
 from neurograph.inspection.watch import Condition
 from neurograph.schedule import Plan
 from neurograph.values import natural
+from neurograph.viz.plots import plot_probe
 
 __all__ = ["Hit", "Moment", "Probe", "probe"]
 
@@ -181,6 +182,18 @@ class Probe:
         ]
         columns = pandas.MultiIndex.from_tuples(names, names=["what", "of"])
         return pandas.DataFrame(self._records.rows(), index, columns)
+
+    def plot(self, what: str | None = None, ax: Any = None) -> Any:
+        """Draw what was written down against the moments; return the axes (extra `matplotlib`).
+
+        Parameters
+        ----------
+        what : str, optional
+            Kind of number, one of `what`; the first unless given.
+        ax : matplotlib axes, optional
+            Where to draw; a new figure unless given.
+        """
+        return plot_probe(self, what, ax)
 
     def __repr__(self) -> str:
         of = sorted({id(e): e for _, e in self.columns}.values(), key=str)
