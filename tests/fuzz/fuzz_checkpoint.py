@@ -8,8 +8,7 @@ def main() -> None:
     import atheris
 
     with atheris.instrument_imports(include=["neurograph"]):
-        import neurograph  # noqa: F401
-    from tests.fuzz.mutants import checkpoint_seeds, signed, try_checkpoint
+        from tests.fuzz.mutants import checkpoint_seeds, signed, try_checkpoint
 
     def test_one_input(raw: bytes) -> None:
         try_checkpoint(signed(raw))

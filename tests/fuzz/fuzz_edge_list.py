@@ -8,8 +8,7 @@ def main() -> None:
     import atheris
 
     with atheris.instrument_imports(include=["neurograph"]):
-        import neurograph  # noqa: F401
-    from tests.fuzz.mutants import edge_list_seeds, try_edge_list
+        from tests.fuzz.mutants import edge_list_seeds, try_edge_list
 
     def test_one_input(raw: bytes) -> None:
         try_edge_list(raw)

@@ -8,8 +8,7 @@ def main() -> None:
     import atheris
 
     with atheris.instrument_imports(include=["neurograph"]):
-        import neurograph  # noqa: F401
-    from tests.fuzz.mutants import native_seeds, signed, try_native
+        from tests.fuzz.mutants import native_seeds, signed, try_native
 
     def test_one_input(raw: bytes) -> None:
         try_native(signed(raw))

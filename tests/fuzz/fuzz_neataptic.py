@@ -8,8 +8,7 @@ def main() -> None:
     import atheris
 
     with atheris.instrument_imports(include=["neurograph"]):
-        import neurograph  # noqa: F401
-    from tests.fuzz.mutants import neataptic_seeds, try_neataptic
+        from tests.fuzz.mutants import neataptic_seeds, try_neataptic
 
     def test_one_input(raw: bytes) -> None:
         try_neataptic(raw)

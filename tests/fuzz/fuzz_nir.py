@@ -8,8 +8,7 @@ def main() -> None:
     import atheris
 
     with atheris.instrument_imports(include=["neurograph"]):
-        import neurograph  # noqa: F401
-    from tests.fuzz.nir_mutants import nir_seeds, try_nir
+        from tests.fuzz.nir_mutants import nir_seeds, try_nir
 
     def test_one_input(raw: bytes) -> None:
         try_nir(raw)

@@ -8,8 +8,7 @@ def main() -> None:
     import atheris
 
     with atheris.instrument_imports(include=["neurograph"]):
-        import neurograph  # noqa: F401
-    from tests.fuzz.mutants import node_link_seeds, try_node_link
+        from tests.fuzz.mutants import node_link_seeds, try_node_link
 
     def test_one_input(raw: bytes) -> None:
         try_node_link(raw)

@@ -8,8 +8,7 @@ def main() -> None:
     import atheris
 
     with atheris.instrument_imports(include=["neurograph"]):
-        import neurograph  # noqa: F401
-    from tests.fuzz.mutants import synaptic_seeds, try_synaptic
+        from tests.fuzz.mutants import synaptic_seeds, try_synaptic
 
     def test_one_input(raw: bytes) -> None:
         try_synaptic(raw)
