@@ -511,7 +511,7 @@ def test_few_numbers_cannot_become_many_synapses(monkeypatch):
 
 # ---------------------------------------------------------------- mutants
 
-MUTANTS = 20_000 if os.environ.get("NEUROGRAPH_THOROUGH") else 300  # 10 to 30 ms each
+MUTANTS = 100_000 if os.environ.get("NEUROGRAPH_THOROUGH") else 5_000  # about 8 ms each
 CONSTANT = 2**18  # bytes that HDF5's objects take anyhow
 
 
