@@ -10,7 +10,7 @@ import numpy as np
 from neurograph.engines.base import Engine
 from neurograph.errors import NonFiniteError, ParameterError
 from neurograph.graph import NeuronGraph
-from neurograph.inspection import probes
+from neurograph.inspection import probes, telling
 from neurograph.learner import Learner
 from neurograph.learning.losses import Loss
 from neurograph.learning.optimizers import LBFGS, SGD
@@ -54,7 +54,7 @@ def minimize(
             n_done, kept = n_done + 1, free.snapshot()
             job.ended([learner.gradient(lessons).value])
             if probes.probes_of(graph):
-                probes.observe(graph, "update", learner.recording)
+                telling.observe(graph, "update", learner.recording)
             if job.stopped or job.interrupted() or probes.stopped(graph):
                 raise Stop
 

@@ -47,6 +47,7 @@ ORDER = [
     "inspection.records",
     "inspection.watch",
     "inspection.probes",
+    "inspection.telling",
     "learning",
     "learning.losses",
     "learning.schedules",

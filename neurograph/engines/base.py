@@ -21,6 +21,8 @@ from neurograph.graph import NeuronGraph
 from neurograph.schedule import Plan
 
 __all__ = [
+    "NO_TAPS",
+    "TAPPED",
     "Batch",
     "Descent",
     "Engine",
@@ -214,6 +216,7 @@ class Taps(NamedTuple):
     rows: np.ndarray
 
 
+NO_TAPS = Taps(np.empty(0, np.int64), np.empty(0, np.int64), 0, 1, np.empty((0, 0)))
 TAPPED = ("weight", "grad", "bias", "bias grad", "state", "output", "delta", "input", "gone")
 
 
@@ -236,7 +239,7 @@ class Lesson(NamedTuple):
     batch: int
     loss: str
     updating: Updating
-    taps: Taps | None = None
+    taps: Taps = NO_TAPS
     until: Callable[[int], int] | None = None
 
 

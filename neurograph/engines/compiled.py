@@ -23,7 +23,6 @@ from neurograph.engines.base import (
     Parameters,
     Signals,
     State,
-    Taps,
     Updating,
 )
 from neurograph.engines.kernels import LOSSES, ROWS, Run, Span, Task, kernels
@@ -250,17 +249,10 @@ def _loop(
         asked=bool(np.isnan(lesson.target.sum())),
     )
     found = kernels(lanes, VECTOR // dtype.itemsize)
-    given = run, task, recipe, _taps(lesson.taps)
+    given = run, task, recipe, lesson.taps._replace(rows=lesson.taps.rows.reshape(-1))
     fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), *given
     kernel = found.learn_single if lanes == n_steps == 1 else found.learn
     return lambda q0, q1: kernel(*fixed, n_steps, q0, q1, values.ravel())
-
-
-def _taps(taps: Taps | None) -> Taps:
-    """Return what a kernel writes down for probes, flat."""
-    if taps is None:
-        return Taps(np.empty(0, np.int64), np.empty(0, np.int64), 0, 1, np.empty(0))
-    return taps._replace(rows=taps.rows.reshape(-1))
 
 
 def supported(dtype: np.dtype) -> np.dtype:

@@ -19,7 +19,7 @@ from neurograph.engines import SMALL, get_engine
 from neurograph.engines.base import Parameters, real_array
 from neurograph.errors import NonFiniteError, ParameterError, ShapeError
 from neurograph.graph import NeuronGraph
-from neurograph.inspection import probes
+from neurograph.inspection import probes, telling
 from neurograph.learning.losses import Loss, get_loss
 from neurograph.learning.rules import Field, Rule, get_rule
 from neurograph.learning.stepping import Course, Job, Shown, Stepper
@@ -164,7 +164,7 @@ class Online:
         chosen, rate = self.knows(loss), number("rate", rate)
         probes.begin(graph)
         many = self.follow(graph, *self.patterns(graph, X, Y, chosen), rate, chosen)
-        return many.outputs if many.done < 0 else many.outputs[: many.done]
+        return many.outputs[: many.done]
 
     def patterns(
         self, graph: NeuronGraph, X: Any, Y: Any, loss: Loss
@@ -198,7 +198,7 @@ class Online:
         stops: bool = True,
     ) -> Course:
         """Do many steps on what is checked already; see `Course`."""
-        told = "stepper" in self.__dict__ and isinstance(self.stepper, probes.Tapped)
+        told = "stepper" in self.__dict__ and isinstance(self.stepper, telling.Told)
         if self.edits != graph._store.edits or told != bool(probes.probes_of(graph)):
             self.open(graph, len(x))
         shape = len(x), len(self.job.target)
@@ -310,7 +310,7 @@ class Online:
         # With "auto" a network walks until a kernel would have been worth it: ask again until then.
         walks = wanted == "auto" and self.stepper is job.definition
         if probes.probes_of(graph):
-            self.stepper = probes.Tapped(graph, job, self.stepper)
+            self.stepper = telling.Told(graph, self.stepper)
         self.edits = -1 if walks else store.edits
         journal = graph.__dict__.get("_journal")  # see `Network.keep_updates`
         if journal is not None:
