@@ -19,6 +19,7 @@ import numpy as np
 from neurograph.elements import Neuron, Synapse
 from neurograph.errors import ParameterError
 from neurograph.graph import NeuronGraph
+from neurograph.values import same
 from neurograph.wiring import wiring
 
 __all__ = [
@@ -221,7 +222,7 @@ class GradientCertificate(Certificate):
             key = key.name
         for kind in ("weight", "bias"):
             for row in self.rows:
-                if row.kind == kind and row.name == key:
+                if row.kind == kind and same(row.name, key):
                     return row
         raise ParameterError(f"this certificate says nothing of {key!r}")
 
