@@ -108,6 +108,7 @@ ORDER = [
     "inspection.evaluation",
     "inspection.assignment",
     "inspection.selections",
+    "inspection.temporary",
     "inspection.what_if",
     "inspection.inspected",
     "network",
