@@ -98,6 +98,14 @@ def networks(
 
 
 @st.composite
+def late_gates(draw, net: ng.Network) -> None:
+    """Gates of delay 1 on synapses without delay, which act in the first step; maybe none."""
+    neurons, synapses = list(net), [s for s in net.synapses if not s.delay]
+    for s in draw(st.lists(st.sampled_from(synapses), max_size=3)) if synapses else ():
+        net.gate(draw(st.sampled_from(neurons)), s, delay=1)
+
+
+@st.composite
 def sequences(draw, net: ng.Network, max_steps: int = 4, max_samples: int = 3) -> np.ndarray:
     """Inputs (samples, steps, inputs) for a network."""
     shape = draw(st.integers(1, max_samples)), draw(st.integers(1, max_steps)), len(net.inputs)

@@ -10,7 +10,7 @@ from neurograph.functions import ACTIVATIONS, get_activation, slope_of
 from neurograph.inspection import lesion_map as module
 from neurograph.inspection.curvature import hessian
 from neurograph.learning.losses import LOSSES, Outputs, get_loss
-from tests.strategies import SMOOTH, close, networks, sequences
+from tests.strategies import SMOOTH, close, late_gates, networks, sequences
 
 
 @ng.activation(derivative=lambda s: 0 * s)
@@ -135,6 +135,46 @@ def test_a_neuron_without_output_is_one_whose_output_is_0(given):
         wanted.append(mean_loss(twin, inputs, Y, loss) - whole)
     same(found.exact, np.array(wanted), whole)
     assert found.neuron == [n for n in net if n not in net.outputs]
+
+
+@settings(max_examples=40)
+@given(given=lessons(), data=st.data())
+def test_a_lesion_of_a_neuron_is_its_row_of_the_map(given, data):
+    net, X, Y, loss = given
+    data.draw(late_gates(net))
+    found = net.lesion_map(X, Y, loss=loss, obs=False).neurons
+    whole, wanted = mean_loss(net, X, Y, loss), []
+    for name in found.neuron:
+        acts = [s for s in net.neuron(name).gated if s.gate_delay and not s.delay]
+        if name in net.inputs and any(s.source != name for s in acts):
+            with pytest.raises(ng.ParameterError, match="put 0 into its column of X"):
+                net.lesion(name)
+            inputs = X.copy()
+            inputs[..., net.inputs.index(name)] = 0
+            wanted.append(mean_loss(net, inputs, Y, loss) - whole)
+            continue
+        with net.lesion(name):
+            wanted.append(mean_loss(net, X, Y, loss) - whole)
+        if name not in net.inputs:
+            with net.clamp(name, 0):
+                held = mean_loss(net, X, Y, loss)
+            same(np.array([held - whole]), np.array(wanted[-1:]), whole)
+    same(found.exact, np.array(wanted), whole)
+
+
+def test_in_the_first_step_a_late_gate_is_open_whoever_is_lesioned():
+    net = ng.Network(seed=0)
+    for name, role in zip("xgy", ["input", "hidden", "output"], strict=True):
+        net.add_neuron(name, role=role, activation="identity")
+    s = net.add_synapse("x", "y", weight=1)
+    net.add_synapse("x", "g", weight=1)
+    net.gate("g", s, delay=1)
+    X, Y = [[[1.0], [1.0]]], [[[0.0], [0.0]]]
+    with net.lesion("g"):
+        assert net.run(X).outputs.ravel().tolist() == [1, 0] and s.trainable
+        assert mean_loss(net, X, Y, "squared_error") == 0.25
+    found = net.lesion_map(X, Y, obs=False)
+    assert found.loss + found.neurons["g"]["exact"] == 0.25
 
 
 @settings(max_examples=30)

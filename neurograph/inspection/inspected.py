@@ -60,8 +60,8 @@ class Inspected(NeuronGraph):
         Returns
         -------
         LesionMap
-            exact, first_order, obd (and obs) of each synapse, and of each neuron in `.neurons`;
-            see docs/lesion.md. The network is as it was.
+            exact, first_order, obd (and obs) of each synapse, and of each neuron in `.neurons`:
+            the loss that `lesion` of it gives; see docs/lesion.md. The network is as it was.
 
         Raises
         ------
@@ -154,9 +154,11 @@ class Inspected(NeuronGraph):
     def lesion(self, *what: Any) -> WhatIf:
         """Run without some neurons and synapses for the time of a ``with`` block.
 
-        A synapse passes nothing on. A neuron outputs 0, and nothing passes what it would send,
-        or gate. What is gone does not learn; the rest does. Nothing is copied, and at the end
-        of the block everything that was taken away is there again, bit for bit.
+        A synapse passes nothing on. A neuron outputs 0 at every step, so it sends nothing and
+        gates with 0, as in its row of `lesion_map`; what it gates with delay 1 has gain 1 in the
+        first step, equation (1) of docs/model.md, and 0 from then on. What is gone does not learn;
+        the rest does. Nothing is copied, and at the end of the block everything that was taken
+        away is there again, bit for bit.
 
         Parameters
         ----------

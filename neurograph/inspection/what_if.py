@@ -36,10 +36,13 @@ def lesion(graph: NeuronGraph, what: tuple) -> WhatIf:
 
     def find() -> Change:
         neurons, synapses = _members(graph, what)
+        inputs = graph._store.neurons.values("role", neurons) == INPUT
+        silent = _each_once(neurons[~inputs])  # an input has nobody left who reads it
+        gated = _gated(graph, neurons[inputs])
         around = [synapses, _incoming(graph, neurons), _outgoing(graph, neurons)]
+        around += [gated, _gated(graph, silent, late=False)]
         dead = _each_once(np.concatenate(around))
-        role = graph._store.neurons.values("role", neurons)
-        silent = _each_once(neurons[role != INPUT])  # an input has nobody left who reads it
+        _require_no_first_step(graph, np.setdiff1d(gated, np.concatenate(around[:3])))
         return Change(
             _silenced(graph, dead) | _held(graph, silent, np.zeros(len(silent))), dead, {}
         )
@@ -169,13 +172,34 @@ def _incoming(graph: NeuronGraph, neurons: np.ndarray) -> np.ndarray:
 
 
 def _outgoing(graph: NeuronGraph, neurons: np.ndarray) -> np.ndarray:
-    """Return the ids of the synapses that start in these neurons, or that they gate."""
-    names, table = [graph._store.names[id] for id in neurons.tolist()], graph._store.synapses
-    found = np.array([s._id for name in names for s in graph.outgoing(name)], np.int64)
-    if len(neurons) and "gater" in table.arrays:
-        ids = table.alive()
-        found = np.append(found, ids[np.isin(table.values("gater", ids), neurons)])
-    return found
+    """Return the ids of the synapses that start in these neurons."""
+    names = [graph._store.names[id] for id in neurons.tolist()]
+    return np.array([s._id for name in names for s in graph.outgoing(name)], np.int64)
+
+
+def _gated(graph: NeuronGraph, neurons: np.ndarray, late: bool = True) -> np.ndarray:
+    """Return the ids of the synapses that these neurons gate, with or without those gated late."""
+    table = graph._store.synapses
+    if not len(neurons) or "gater" not in table.arrays:
+        return np.empty(0, np.int64)
+    ids = table.alive()
+    ids = ids[np.isin(table.values("gater", ids), neurons)]
+    return ids if late else ids[table.values("gate_delay", ids) == 0]
+
+
+def _require_no_first_step(graph: NeuronGraph, gated: np.ndarray) -> None:
+    """Raise if a synapse that an input gates late passes something on in the first step of all.
+
+    Its gain is 1 there, and afterwards it is what X says: only X can make it 0.
+    """
+    table = graph._store.synapses
+    acts = (table.values("gate_delay", gated) == 1) & (table.values("delay", gated) == 0)
+    for synapse in graph.handles(Synapse, gated[acts][:1]):
+        raise ParameterError(
+            f"lesion: input {synapse.gater!r} gates {synapse.source!r} -> {synapse.target!r} with"
+            " delay 1, so that synapse acts in the first step whatever the input is, and is not"
+            " gone with it; to silence the input, put 0 into its column of X"
+        )
 
 
 def _silenced(graph: NeuronGraph, ids: np.ndarray) -> Values:
