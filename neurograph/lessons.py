@@ -13,7 +13,7 @@ from neurograph.learning.losses import Loss
 from neurograph.schedule import Plan
 from neurograph.values import number
 
-__all__ = ["Lessons", "pad", "require_outputs"]
+__all__ = ["Lessons", "batch_of", "pad", "require_outputs", "targets_of"]
 
 
 def require_outputs(plan: Plan) -> None:
@@ -88,18 +88,13 @@ class Lessons(NamedTuple):
     ) -> Lessons:
         """Check all that `fit` was given."""
         require_outputs(plan)
-        if lengths is None and _ragged(X):
-            X, lengths = pad(X)
-        batch = Batch.of(X, plan, dtype) if lengths is None else None
-        if batch is None:
-            X, lengths = _cut(real_array("X", X, dtype), lengths)
-            batch = Batch.of(X, plan, dtype)
+        batch, ends = batch_of(plan, dtype, X, lengths)
         if not batch.shape:
             raise ShapeError(
                 "fit takes many samples, X of shape (samples, inputs) or (samples, steps, inputs);"
                 f" got one sample of shape {np.shape(X)}"
             )
-        targets = _targets(loss, Y, batch.shape, len(plan.outputs), lengths)
+        targets = targets_of(loss, Y, batch.shape, len(plan.outputs), ends)
         if np.isnan(targets).all():
             raise ParameterError("every target is NaN: nothing is asked of any output")
         weight = _weights(sample_weight, class_weight, targets)
@@ -117,6 +112,24 @@ class Lessons(NamedTuple):
         if error.sample is None or self.rows is None:
             return error
         return error.moved(sample=int(self.rows[error.sample]))
+
+
+def batch_of(
+    plan: Plan, dtype: np.dtype, X: Any, lengths: Any = None
+) -> tuple[Batch, np.ndarray | None]:
+    """Return inputs, padded with 0, and the lengths of sequences, (B,) or None.
+
+    Parameters
+    ----------
+    X : array as `Batch.of` takes it, or sequence of (T_b, n_in) arrays
+    lengths : (B,) whole numbers, optional
+        How many steps of each sequence count; told by X if that is a list of different lengths.
+    """
+    if lengths is None and _ragged(X):
+        X, lengths = pad(X)
+    if lengths is not None:
+        X, lengths = _cut(real_array("X", X, dtype), lengths)
+    return Batch.of(X, plan, dtype), lengths
 
 
 def _ragged(X: Any) -> bool:
@@ -139,7 +152,7 @@ def _cut(X: np.ndarray, lengths: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.where(beyond[..., None], 0, X).astype(X.dtype), found.astype(int)
 
 
-def _targets(
+def targets_of(
     loss: Loss, Y: Any, shape: tuple[int, ...], n_out: int, lengths: np.ndarray | None
 ) -> np.ndarray:
     """Return targets (B, T, n_out): with lengths, one for each sequence is asked at its end."""

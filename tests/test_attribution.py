@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import neurograph as ng
+from neurograph.inspection import attribution
 from neurograph.inspection.tangents import tangents
 from neurograph.inspection.unrolled import Unrolled
 from tests.strategies import SMOOTH, close, networks, sequences
@@ -46,6 +47,30 @@ def test_integrated_gradients_are_complete_to_the_stated_tolerance(question, eng
     assert close(found.change, change, 1e-12)
     assert close(found.values.sum((1, 2)), change, 1e-6)
     assert close(found.residual, found.values.sum((1, 2)) - change, 1e-12)
+
+
+@settings(max_examples=20)
+@given(question=questions(), data=st.data())
+def test_sequences_of_different_lengths_are_attributed_each_by_itself(question, data):
+    net, X, more = question
+    lengths = [data.draw(st.integers(1, X.shape[1])) for _ in X]
+    more["step"] = data.draw(st.integers(-min(lengths), min(lengths) - 1))
+    more["method"] = data.draw(st.sampled_from(attribution.METHODS))
+    more["quantity"] = data.draw(st.sampled_from(["output", "state"]))
+    if more["method"].startswith("gradient"):
+        more["baseline"] = None
+    found = net.attribute(X, lengths=lengths, **more)
+    for b, n in enumerate(lengths):
+        alone = net.attribute(X[b : b + 1, :n], **more)
+        whole, rest = found.values[b], 0.0
+        if whole.ndim == 2:
+            whole, rest = whole[:n], whole[n:]
+        assert close(whole, alone.values[0], 1e-12) and not np.any(rest)
+        assert close(found.target[b], alone.target[0], 1e-12)
+    ragged = net.attribute([x[:n] for x, n in zip(X, lengths, strict=True)], **more).values
+    steps = max(lengths)
+    cut = found.values[:, :steps] if found.values.ndim == 3 else found.values
+    assert close(ragged, cut, 1e-12)
 
 
 @settings(max_examples=20)
@@ -256,6 +281,7 @@ WRONG = [
     ({"output": "hidden.0"}, "is no output of the network", ng.ParameterError),
     ({"output": "y"}, "no neuron 'y'", ng.ParameterError),
     ({"output": None}, "of which output", ng.ParameterError),
+    ({"lengths": [1]}, "lengths are those of sequences", ng.ShapeError),
     ({"step": 1}, "step must be a whole number from 0 to 0", ng.ParameterError),
     ({"quantity": "delta"}, "quantity must be one of", ng.ParameterError),
     ({"points": 0}, "points must be 1 or more", ng.ParameterError),

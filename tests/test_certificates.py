@@ -259,6 +259,38 @@ def test_only_what_is_asked_for_is_checked():
     assert [row.kind for row in two] == ["weight", "bias"]
 
 
+@settings(max_examples=10)
+@given(run=runs(), data=st.data())
+def test_sequences_of_different_lengths_are_certified_as_they_are_learned(run, data):
+    net, X, Y = run
+    lengths = [data.draw(st.integers(1, X.shape[1])) for _ in X]
+    X, Y = X[:, : max(lengths)], Y[:, : max(lengths)]
+    beyond = np.arange(max(lengths)) >= np.array(lengths)[:, None]
+    parts = [[a[:n] for a, n in zip(both, lengths, strict=True)] for both in (X, Y)]
+    zeros, unasked = np.where(beyond[..., None], 0, X), np.where(beyond[..., None], np.nan, Y)
+    wanted, engines = net.verify_gradients(zeros, unasked), net.verify_engines(zeros, unasked)
+    if len(set(lengths)) > 1:
+        assert net.verify_gradients(*parts) == wanted and net.verify_engines(*parts) == engines
+    assert net.verify_gradients(X, Y, lengths=lengths) == wanted
+    assert net.verify_engines(X, Y, lengths=lengths) == engines
+    got = {}
+
+    class Watched(Walker):
+        def backward(self, plan, at, s, y, first, d_output, d_state):
+            got["asked"] = d_output.transpose(2, 0, 1)
+            return super().backward(plan, at, s, y, first, d_output, d_state)
+
+    net.verify_engines(X, lengths=lengths, engines=("walker", Watched()))
+    assert (got["asked"] == np.where(beyond[..., None], 0, np.ones_like(Y))).all()
+
+
+def test_a_certificate_of_nothing_is_none():
+    net = ng.perceptron(2, 2, 1, seed=0)
+    for nothing in ({"synapses": []}, {"neurons": ()}, {"sample": 0}):
+        with pytest.raises(ng.ParameterError, match="nothing to verify"):
+            net.verify_gradients([[1, 1]], [[1]], **nothing)
+
+
 def test_a_certificate_can_be_kept_and_cited():
     pandas = pytest.importorskip("pandas")
     net = ng.perceptron(2, 3, 1, seed=0)

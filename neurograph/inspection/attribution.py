@@ -26,6 +26,7 @@ from neurograph.inspection.routes import Route, route
 from neurograph.inspection.tangents import Pass
 from neurograph.inspection.unrolled import Unrolled
 from neurograph.learner import work
+from neurograph.lessons import batch_of
 from neurograph.schedule import Plan, plan
 from neurograph.values import choice, natural, positive
 from neurograph.viz.plots import plot_attribution
@@ -184,7 +185,7 @@ class _Question(NamedTuple):
     batch: Batch
     output: Hashable
     column: int
-    step: int
+    step: np.ndarray  # (B,), of each sample
     by_state: bool
 
     def run(self, samples: np.ndarray) -> Pass:
@@ -192,7 +193,8 @@ class _Question(NamedTuple):
         graph, made = self.graph, self.plan
         recording = record(self.engine, graph, made, Batch(samples, self.batch.shape), None)
         d = np.zeros((2, samples.shape[1], len(made.outputs), len(samples)), graph.dtype)
-        d[int(self.by_state), self.step, self.column] = 1
+        step = np.tile(self.step, len(samples) // len(self.step))  # points of the line, samples
+        d[int(self.by_state), step, self.column, np.arange(len(samples))] = 1
         parameters = Parameters.of(graph)
         found = self.engine.backward(
             made, parameters, recording._s, recording._y, recording._start.steps, d[0], d[1]
@@ -205,8 +207,8 @@ class _Question(NamedTuple):
 
     def value(self, done: Pass) -> np.ndarray:
         """Return F of each sample."""
-        j, run = self.plan.outputs[self.column], done.run
-        return run.s[1 + self.step, j] if self.by_state else run.y[run.h + self.step, j]
+        j, run, b = self.plan.outputs[self.column], done.run, np.arange(len(self.step))
+        return run.s[1 + self.step, j, b] if self.by_state else run.y[run.h + self.step, j, b]
 
 
 def attribute(
@@ -217,6 +219,7 @@ def attribute(
     method: str = "integrated_gradients",
     path: Sequence | None = None,
     baseline: Any = None,
+    lengths: Any = None,
     points: int = 32,
     quadrature: str = "gauss_legendre",
     tolerance: float = 1e-4,
@@ -228,7 +231,7 @@ def attribute(
     choice("method", method, METHODS)
     nodes, tolerance = _nodes(points, quadrature), positive("tolerance", tolerance)
     runs = len(nodes[0]) if method in INTEGRATED else 1
-    asked = _question(graph, X, output, step, quantity, engine, runs)
+    asked = _question(graph, X, lengths, output, step, quantity, engine, runs)
     if path is not None:
         if method != METHODS[0]:
             raise ParameterError(f"along a path there is one method, leave {method!r} out")
@@ -250,6 +253,7 @@ def attribute(
 def _question(
     graph: NeuronGraph,
     X: Any,
+    lengths: Any,
     output: Any,
     step: int,
     quantity: str,
@@ -259,7 +263,7 @@ def _question(
     net: Any = graph
     graph.require_own()
     made = plan(graph)
-    batch = Batch.of(X, made, graph.dtype)
+    batch, ends = batch_of(made, graph.dtype, X, lengths)
     names = [made.name(j) for j in made.outputs]
     if not names:
         raise ParameterError(
@@ -278,7 +282,10 @@ def _question(
             f" {', '.join(map(repr, names[:5]))}"
         )
     by_state = choice("quantity", quantity, QUANTITIES) == 1
-    t = chosen("step", step, batch.steps).start
+    step = -1 if step is None else step
+    steps = np.full(len(batch.samples), batch.steps) if ends is None else ends
+    first = chosen("step", step, int(steps.min())).start
+    t = steps + step if step < 0 else np.full(len(steps), first)  # below 0: from the end of each
     executor = get_engine(engine or net.engine, work(made, batch) * runs)
     return _Question(graph, made, executor, batch, name, names.index(name), t, by_state)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -102,13 +102,28 @@ class Inspected(NeuronGraph):
         """
         return updates.keep_updates(self)
 
-    def attribute(self, X: Any, output: Any = None, **options: Any) -> attribution.Attribution:
+    def attribute(
+        self,
+        X: Any,
+        output: Any = None,
+        *,
+        method: str = "integrated_gradients",
+        path: Sequence | None = None,
+        baseline: Any = None,
+        lengths: Any = None,
+        points: int = 32,
+        quadrature: str = "gauss_legendre",
+        tolerance: float = 1e-4,
+        step: int = -1,
+        quantity: str = "output",
+        engine: str | None = None,
+    ) -> attribution.Attribution:
         """Attribute an output to inputs, neurons, synapses or a path.
 
         Parameters
         ----------
         X : array
-            As in `run`, which starts from rest.
+            As in `run`, which starts from rest; or sequences of different lengths, as in `fit`.
         output : name or Neuron, optional
             Which output, if there are several.
         method : str
@@ -121,13 +136,15 @@ class Inspected(NeuronGraph):
             output: what flows along all of it.
         baseline : number or array, optional
             x', where the line to x begins; 0 unless given.
+        lengths : (B,) array, optional
+            As in `fit`: what is beyond the end of a sequence is not asked, and attributed 0.
         points, quadrature : int, {"gauss_legendre", "trapezoid"}
             Where on the line gradients are taken, 32.
         tolerance : float
             By how much attributions may miss F(x) - F(x'), 1e-4 times max(1, its size); a
             warning says if they do.
         step : int
-            At which step the output is asked, the last.
+            At which step the output is asked, the last of each sequence.
         quantity : {"output", "state"}
             F is the output y, or the state s before its activation.
         engine : str, optional
@@ -147,7 +164,11 @@ class Inspected(NeuronGraph):
         >>> bool(abs(layer - found.change[0]) < 1e-9)                  # a cut carries all
         True
         """
-        return attribution.attribute(self, X, output, **options)
+        return attribution.attribute(
+            self, X, output, method=method, path=path, baseline=baseline, lengths=lengths,
+            points=points, quadrature=quadrature, tolerance=tolerance, step=step,
+            quantity=quantity, engine=engine,
+        )  # fmt: skip
 
     # ------------------------------------------------------------ what if
 
@@ -236,6 +257,7 @@ class Inspected(NeuronGraph):
         neurons: Iterable | None = None,
         loss: str | Loss | None = None,
         reduction: str = "mean",
+        lengths: Any = None,
         rule: str | Rule | None = None,
         sample: int | None = None,
         seed: int = 0,
@@ -249,7 +271,8 @@ class Inspected(NeuronGraph):
         Parameters
         ----------
         X, Y : arrays
-            As for `forward` and `backward`; NaN in Y: not asked.
+            As for `forward` and `backward`, or sequences of different lengths, as in `fit`; NaN in
+            Y: not asked.
         synapses : Synapse, (source, target), or iterable of these, optional
             Whose weights to check.
         neurons : Neuron, name, or iterable of these, optional
@@ -259,6 +282,8 @@ class Inspected(NeuronGraph):
             See `neurograph.LOSSES`; "squared_error" unless given, with a rule "matching".
         reduction : {"mean", "sum"}
             Over samples and steps that are asked anything.
+        lengths : (B,) array, optional
+            As in `fit`.
         rule : str or Rule, optional
             Check what `propagate` finds with this rule, each sample a sequence from rest, its
             gradients added up over all steps; what `backward` finds unless given.
@@ -294,7 +319,7 @@ class Inspected(NeuronGraph):
 
         return verify_gradients(
             self, X, Y, synapses=synapses, neurons=neurons, loss=loss, reduction=reduction,
-            rule=rule, sample=sample, seed=seed, engine=engine,
+            lengths=lengths, rule=rule, sample=sample, seed=seed, engine=engine,
         )  # fmt: skip
 
     def verify_engines(
@@ -304,6 +329,7 @@ class Inspected(NeuronGraph):
         *,
         loss: str | Loss = "squared_error",
         reduction: str = "mean",
+        lengths: Any = None,
         engines: tuple[str, str] = ("walker", "compiled"),
     ) -> EngineCertificate:
         """Compare what two engines find, in units of the last place.
@@ -311,10 +337,12 @@ class Inspected(NeuronGraph):
         Parameters
         ----------
         X, Y : arrays
-            As for `forward` and `backward`. Without Y the gradient is that of the sum of all
-            outputs.
+            As for `forward` and `backward`, or sequences of different lengths, as in `fit`.
+            Without Y the gradient is that of the sum of all outputs.
         loss, reduction : str
             As for `backward`.
+        lengths : (B,) array, optional
+            As in `fit`.
         engines : two of {"walker", "compiled"}
 
         Returns
@@ -331,7 +359,9 @@ class Inspected(NeuronGraph):
         """
         from neurograph.inspection.verifying import verify_engines
 
-        return verify_engines(self, X, Y, loss=loss, reduction=reduction, engines=engines)
+        return verify_engines(
+            self, X, Y, loss=loss, reduction=reduction, lengths=lengths, engines=engines
+        )
 
     def walk(
         self,

@@ -30,7 +30,7 @@ from neurograph.learner import work
 from neurograph.learning.losses import get_loss
 from neurograph.learning.rules import Rule, get_rule
 from neurograph.learning.status import gradient_status
-from neurograph.lessons import require_outputs
+from neurograph.lessons import batch_of, require_outputs, targets_of
 from neurograph.schedule import Plan, plan
 from neurograph.values import choice, natural
 
@@ -55,6 +55,7 @@ def verify_gradients(
     neurons: Iterable | None = None,
     loss: Any = None,
     reduction: str = "mean",
+    lengths: Any = None,
     rule: str | Rule | None = None,
     sample: int | None = None,
     seed: int = 0,
@@ -64,8 +65,8 @@ def verify_gradients(
     made = plan(graph)
     require_outputs(made)
     chosen = get_loss(("squared_error" if rule is None else "matching") if loss is None else loss)
-    batch = Batch.of(X, made, graph.dtype)
-    target = chosen.prepare(Y, batch.shape, len(made.outputs))
+    batch, ends = batch_of(made, graph.dtype, X, lengths)
+    target = targets_of(chosen, Y, batch.shape, len(made.outputs), ends)
     if np.isnan(target).all():
         raise ParameterError("every target is NaN: nothing is asked of any output")
     choice("reduction", reduction, ("mean", "sum"))
@@ -78,6 +79,11 @@ def verify_gradients(
     if sample is not None and natural("sample", sample) < n:
         kept = np.random.default_rng(seed).choice(n, int(sample), replace=False)
         wanted = [wanted[k] for k in np.sort(kept).tolist()]
+    if not wanted:
+        raise ParameterError(
+            "nothing to verify: synapses=, neurons= and sample= leave no weight and no bias; leave"
+            " them out to verify all"
+        )
     load = work(made, batch) * (1 + RUNS * len(wanted))
     executor = get_engine(engine or graph.engine, load)
     objective = Objective(made, executor, batch, target, chosen, reduction)
@@ -301,6 +307,7 @@ def verify_engines(
     *,
     loss: Any = "squared_error",
     reduction: str = "mean",
+    lengths: Any = None,
     engines: tuple = ("walker", "compiled"),
 ) -> EngineCertificate:
     """Compare two engines; see `Network.verify_engines`."""
@@ -310,10 +317,12 @@ def verify_engines(
         raise ParameterError(f"engines must be two, as ('walker', 'compiled'); got {engines!r}")
     pair = [get_engine(engine) for engine in engines]
     names = [e if isinstance(e, str) else type(e).__name__.lower() for e in engines]
-    chosen, batch = get_loss(loss), Batch.of(X, made, graph.dtype)
+    chosen, (batch, ends) = get_loss(loss), batch_of(made, graph.dtype, X, lengths)
     choice("reduction", reduction, ("mean", "sum"))
-    target = None if Y is None else chosen.prepare(Y, batch.shape, len(made.outputs))
-    found = [dict(_quantities(graph, made, e, batch, target, chosen, reduction)) for e in pair]
+    n_out = len(made.outputs)
+    target = None if Y is None else targets_of(chosen, Y, batch.shape, n_out, ends)
+    found = [dict(_quantities(graph, made, e, batch, ends, target, chosen, reduction))
+             for e in pair]  # fmt: skip
     rows = tuple(_agreement(graph, made, what, a, found[1][what]) for what, a in found[0].items())
     subject = Subject(
         **_about(graph, batch, target, " and ".join(names)),
@@ -326,8 +335,8 @@ def verify_engines(
 
 
 def _quantities(
-    graph: NeuronGraph, made: Plan, engine: Engine, batch: Batch, target: Any, loss: Any,
-    reduction: str,
+    graph: NeuronGraph, made: Plan, engine: Engine, batch: Batch, ends: Any, target: Any,
+    loss: Any, reduction: str,
 ) -> Iterator[tuple[str, np.ndarray]]:  # fmt: skip
     """Yield everything that a run and its gradient find, by name; (T, N, B) arrays are such."""
     at = Parameters.of(graph)
@@ -343,6 +352,8 @@ def _quantities(
     if target is None:
         shape = batch.steps, len(made.outputs), len(batch.samples)
         given = np.ones(shape, graph.dtype), np.zeros(shape, graph.dtype)
+        if ends is not None:
+            given[0][:] = np.arange(batch.steps)[:, None, None] < ends
     else:
         measured = objective.measure(recording)
         given = measured.d_output, measured.d_state
