@@ -371,3 +371,29 @@ def test_a_synapse_into_an_input_has_no_gradient():
     net.backward([[[0.0], [0.0]]])
     e = net.edges["y", "a"].explain()
     assert e.gradient == 0 and e.n_paths == 0 and "is an input" in str(e)
+
+
+def test_an_input_has_no_parts_and_keeps_the_letters_of_its_name():
+    net = ng.Network([("X0", "y")], seed=0)
+    net.inputs, net.outputs = ["X0"], ["y"]
+    net.forward([1.294])
+    e = net.nodes["X0"].explain()
+    assert str(e).splitlines() == [
+        "output of neuron 'X0' = 1.294",
+        "Input 'X0' has no parts: its output is what X says, equation (4).",
+    ]
+    assert "<table>" not in e._repr_html_() and e.to_dict()["parts"]["parts"] == []
+    net.forward([0])
+    assert "what came in" in str(net.nodes["y"].explain())  # parts that are 0 are shown
+
+
+def test_in_a_notebook_all_but_the_value_can_be_broken():
+    net = ng.perceptron(2, 3, 1, seed=0)
+    net.forward([[0, 1], [1, 1]])
+    net.backward([[1], [0]])
+    page = net.edges["input.1", "hidden.0"].explain()._repr_html_()
+    for row in page.split("<tr>")[1:]:
+        *cells, value = row.split("<td ")[1:]
+        assert cells and all("white-space:pre-wrap" in cell for cell in cells)
+        assert "white-space:pre;" in value and "wrap" not in value
+        assert not all(cell.split(">")[1].startswith("</td") for cell in cells)

@@ -14,6 +14,8 @@ from neurograph.viz.plots import plot_explanation
 __all__ = ["Explanation", "Part", "Section", "closed", "plain", "short"]
 
 STYLE = "text-align:left;padding:0 1em 0 0;white-space:pre"
+# A long path or product is broken, so that its value stays on the page.
+BROKEN = STYLE + "-wrap;vertical-align:top;min-width:6em;overflow-wrap:anywhere"
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,13 @@ class Explanation:
         """
         return plot_explanation(self, section, ax)
 
+    def _shown(self) -> list[Section]:
+        """Return the sections that have parts: of what is given there is nothing to add up."""
+        return [section for section in self.sections if section.parts]
+
     def __str__(self) -> str:
         lines = [self.title]
-        for section in self.sections:
+        for section in self._shown():
             lines += ["", _headline(section), *_aligned(_rows(section))]
         return "\n".join(line.rstrip() for line in [*lines, *self.notes])
 
@@ -143,11 +149,11 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         tables = [f"<b>{escape(self.title)}</b>"]
-        for section in self.sections:
+        for section in self._shown():
             rows = "".join(
-                "<tr>" + "".join(f'<td style="{STYLE}">{escape(cell)}</td>' for cell in row)
-                + "</tr>"
-                for row in _rows(section)
+                "<tr>" + "".join(f'<td style="{BROKEN}">{escape(cell)}</td>' for cell in row[:-1])
+                + f'<td style="{STYLE};vertical-align:top">{escape(row[-1])}</td></tr>'
+                for row in _used(_rows(section))
             )  # fmt: skip
             tables.append(f"<p>{escape(_headline(section))}</p><table>{rows}</table>")
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
@@ -170,9 +176,17 @@ def _rows(section: Section) -> list[tuple[str, ...]]:
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Return lines with columns of one width; the last one by its sign."""
     signed = [(*row[:-1], row[-1] if row[-1][0] == "-" else f" {row[-1]}") for row in rows]
-    used = [i for i in range(len(rows[0])) if any(row[i] for row in signed)]
-    width = {i: max(len(row[i]) for row in signed) for i in used}
-    return ["  " + "  ".join(row[i].ljust(width[i]) for i in used) for row in signed]
+    width = [max(map(len, column)) for column in zip(*_used(signed), strict=True)]
+    return [
+        "  " + "  ".join(cell.ljust(w) for cell, w in zip(row, width, strict=True))
+        for row in _used(signed)
+    ]
+
+
+def _used(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return rows without the columns that are empty in all of them."""
+    used = [i for i in range(len(rows[0])) if any(row[i] for row in rows)]
+    return [tuple(row[i] for i in used) for row in rows]
 
 
 def closed(parts: Sequence[Part], limit: int) -> tuple[Part, ...]:

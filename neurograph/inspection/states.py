@@ -129,7 +129,7 @@ def _explain_state(
     if j in run.inputs:
         title = f"output of {neuron}{where} = {short(output)}"
         section = Section("parts", "what came in", "", (), 0.0)
-        notes = (f"{neuron} is an input: its output is what X says, equation (4).".capitalize(),)
+        notes = (f"Input {neuron.name!r} has no parts: its output is what X says, equation (4).",)
         return NeuronExplanation(neuron, 0.0, output, sample, step, title, (section,), notes)
     parts = sorted(_came_in(graph, run, j, t), key=lambda part: -abs(part.value))
     total = fsum(part.value for part in parts)
