@@ -600,20 +600,28 @@ def test_what_cannot_be():
         (lambda: net.lesion(), "got nothing"),
         (lambda: net.lesion("hiden.0"), "Did you mean 'hidden.0'"),
         (lambda: net.lesion(["hidden.0", "nobody"]), "no neuron 'nobody'"),
-        (lambda: net.lesion(("input.0", "hidden.0")), r"The synapse is net.edges\['input.0', "),
+        (lambda: net.lesion(("hidden.0", "hidden.1")), r"no neuron and no synapse .*in a list"),
+        (lambda: net.lesion(("hidden.0", ["hidden.1"])), "no neuron and no synapse"),
         (lambda: net.lesion(other.synapses), "another network"),
         (lambda: net.lesion(other.synapses[0]), "another network"),
         (lambda: net.lesion(other.nodes["hidden.0"]), "another network"),
         (lambda: net.lesion(3), "no neuron 3"),
         (lambda: net.clamp("input.0", 1), "its output is what X says"),
         (lambda: net.clamp(s, 1), "clamp takes neurons"),
-        (lambda: net.clamp("hidden.0", np.nan), "finite number"),
+        (lambda: net.clamp(("input.0", "hidden.0"), 1), "clamp takes neurons"),
+        (lambda: net.clamp("hidden.0", np.nan), "^value must be a finite number, got nan"),
+        (lambda: net.clamp(["hidden.0"], [np.inf]), "'hidden.0': value must be a finite"),
+        (lambda: net.clamp({"hidden.0": None}), "the value of 'hidden.0' must be .* got None"),
+        (lambda: net.clamp({"hidden.0": [[1]]}), "the value of 'hidden.0' must be a finite"),
+        (lambda: net.clamp({"hidden.0": 1}, 2), "clamp takes values by neuron"),
+        (lambda: net.clamp({"input.0": 1}), "its output is what X says"),
+        (lambda: net.clamp({s: 1}), "clamp takes neurons"),
         (lambda: net.clamp("hidden.0", "much"), "real numbers"),
-        (lambda: net.clamp("hidden.0", None), "finite number"),
+        (lambda: net.clamp("hidden.0", None), r"net.clamp\('h', 0.5\)"),
         (lambda: net.clamp("hidden.0", [0.1, 0.2]), r"has shape \(samples, steps\)"),
         (lambda: net.clamp(["hidden.0", "hidden.0"], [1, 2]), "with two values"),
         (lambda: net.patch({s: np.inf}), "finite number"),
-        (lambda: net.patch({s: None}), "finite|real numbers"),
+        (lambda: net.patch({s: None}), "the weight of synapse .*'hidden.0'.* got None"),
         (lambda: net.patch({s: 1, ("input.0", "hidden.0"): 1}), "there twice"),
         (lambda: net.patch({other.synapses[0]: 1}), "another network"),
         (lambda: net.patch({"hidden.0": 1}), "expected a synapse"),
@@ -626,6 +634,30 @@ def test_what_cannot_be():
         with pytest.raises(ng.NeurographError, match=error):
             wrong()
     assert kept(net) == before
+
+
+def test_pairs_are_synapses_unless_they_are_names():
+    net = ng.Network([("a", "b"), ("b", "c"), (("a", "b"), "c")], seed=0)
+    for gone in (("b", "c"), [("b", "c"), "a"]):
+        with net.lesion(gone):
+            assert net.edges["b", "c"].weight == 0 != net.edges[("a", "b"), "c"].weight
+    with net.lesion(("a", "b")):  # this is a neuron
+        assert net.edges["a", "b"].weight != 0 == net.edges[("a", "b"), "c"].weight
+    with net.patch([("b", "c"), net.edges["a", "b"]], [3, 4]):
+        assert (net.edges["b", "c"].weight, net.edges["a", "b"].weight) == (3, 4)
+
+
+def test_a_clamp_takes_a_mapping():
+    net = ng.perceptron(2, 3, 1, seed=0)
+    values = {"hidden.2": 0.5, "hidden.0": -2}
+    with net.clamp(["hidden.2", "hidden.0"], [0.5, -2]):
+        wanted = net.run([[0, 1]])
+    block = net.clamp(values)
+    values.clear()
+    with block:
+        found = net.run([[0, 1]])
+    assert (found.outputs == wanted.outputs).all()
+    assert (found["hidden.2"].output, found["hidden.0"].output) == (0.5, -2)
 
 
 def test_an_activation_of_that_name_is_noticed(monkeypatch):

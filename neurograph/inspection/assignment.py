@@ -85,12 +85,12 @@ def _assign_numbers(
 
 
 def checked(
-    graph: NeuronGraph, table: Table, ids: np.ndarray, column: Column, given: Any
+    graph: NeuronGraph, table: Table, ids: np.ndarray, column: Column, given: Any, name: str = ""
 ) -> np.ndarray:
-    """Return a value for each element, as it is stored."""
-    name, n = column.name, len(ids)
+    """Return a value for each element, as it is stored; `name` is what errors call it."""
+    name, n = name or column.name, len(ids)
     if given is None:
-        if name == table.row_type.always:
+        if column.name == table.row_type.always:
             raise ParameterError(f"{name} is always there; give it a number instead of None")
         given = column.default
     values = np.broadcast_to(real_array(name, given, np.dtype(float)), np.shape(given))

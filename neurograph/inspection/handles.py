@@ -8,19 +8,19 @@ from typing import Any
 from neurograph.elements import Neuron, Synapse
 from neurograph.errors import ParameterError
 
-__all__ = ["own_neurons", "own_synapses"]
+__all__ = ["is_edge", "own_neurons", "own_synapses"]
 
 
 def own_synapses(graph: Any, given: Any) -> list[Synapse]:
     """Return synapses of a network: one or many, as handles or pairs of names; None: no one."""
     if given is None:
         return []
-    single = _is_edge(graph, given) or _is_pair(given)  # the names may be tuples themselves
+    single = is_edge(graph, given) or _is_pair(given)  # the names may be tuples themselves
     found = []
     for one in [given] if single else _each(given):
         if isinstance(one, Neuron):
             raise ParameterError(f"synapses= takes synapses, and got {one}; neurons= takes neurons")
-        if not isinstance(one, Synapse) and not _is_edge(graph, one):
+        if not isinstance(one, Synapse) and not is_edge(graph, one):
             raise ParameterError(
                 f"no synapse {one!r} in this network; name synapses as net.edges[source, target]"
                 " or (source, target)"
@@ -42,7 +42,7 @@ def own_neurons(graph: Any, given: Any) -> list[Neuron]:
     return found
 
 
-def _is_edge(graph: Any, given: Any) -> bool:
+def is_edge(graph: Any, given: Any) -> bool:
     """Tell whether this is (source, target) of a synapse of the network."""
     try:
         return isinstance(given, tuple) and len(given) == 2 and graph.has_edge(*given)

@@ -183,7 +183,8 @@ class Inspected(NeuronGraph):
 
         Parameters
         ----------
-        *what : Synapse, Neuron, name of a neuron, Selection, or iterable of these
+        *what : Synapse, (source, target), Neuron, name, Selection, or iterable of these
+            A tuple that is the name of a neuron is that neuron.
 
         Examples
         --------
@@ -198,7 +199,7 @@ class Inspected(NeuronGraph):
         """
         return what_if.lesion(self, what)
 
-    def clamp(self, neurons: Any, value: Any) -> WhatIf:
+    def clamp(self, neurons: Any, value: Any = None) -> WhatIf:
         """Hold the output of neurons for the time of a ``with`` block.
 
         y = value at every step, whatever arrives, and δ = 0: no gradient goes through.
@@ -206,7 +207,8 @@ class Inspected(NeuronGraph):
         Parameters
         ----------
         neurons : name, Neuron, Selection, or iterable of names and neurons
-            Not inputs: what they output is in X.
+            Or a mapping of names to numbers, without `value`. Not inputs: what they
+            output is in X.
         value : number, (n,), (B, T) or (B, T, n) array
             One number, or one for each of n neurons; for each sample and step, as `rec["h"].output`
             is, where B and T may be 1. Who is held at the latter is an input as long as the

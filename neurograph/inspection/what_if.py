@@ -22,8 +22,10 @@ from neurograph.errors import ParameterError, ShapeError
 from neurograph.functions import get_activation
 from neurograph.graph import NeuronGraph
 from neurograph.inspection.assignment import checked, with_tied
+from neurograph.inspection.handles import is_edge
 from neurograph.inspection.selections import Selection
 from neurograph.inspection.temporary import HELD, Change, Values, WhatIf, active
+from neurograph.values import number
 
 __all__ = ["clamp", "lesion", "patch"]
 
@@ -50,8 +52,16 @@ def lesion(graph: NeuronGraph, what: tuple) -> WhatIf:
     return WhatIf(graph, "lesion", find)
 
 
-def clamp(graph: NeuronGraph, neurons: Any, value: Any) -> WhatIf:
+def clamp(graph: NeuronGraph, neurons: Any, value: Any = None) -> WhatIf:
     """Return what holds the output of neurons; see `Network.clamp`."""
+    by_neuron = isinstance(neurons, Mapping) and not isinstance(neurons, (Synapse, Neuron))
+    if by_neuron == (value is not None):
+        raise ParameterError(
+            "clamp takes values by neuron, net.clamp({'h': 0.5}), or neurons and a value,"
+            " net.clamp('h', 0.5)"
+        )
+    if by_neuron:
+        value = _numbers("value", neurons)
     neurons, value = _kept(graph, neurons), real_array("value", value, np.dtype(float)).copy()
 
     def find() -> Change:
@@ -74,7 +84,7 @@ def clamp(graph: NeuronGraph, neurons: Any, value: Any) -> WhatIf:
                 " shape (samples, steps), either of which may be 1, or"
                 f" (samples, steps, {len(ids)}) with values for each neuron"
             )
-        values = checked(graph, table, ids, Neuron.bias, value)
+        values = checked(graph, table, ids, Neuron.bias, value, "value")
         first = np.unique(ids, return_index=True)[1]
         if (values[first][np.searchsorted(ids[first], ids)] != values).any():
             raise ParameterError("clamp: a neuron is there twice, with two values")
@@ -92,22 +102,20 @@ def patch(graph: NeuronGraph, weights: Any, value: Any = None) -> WhatIf:
             "patch takes weights by synapse, net.patch({synapse: 0.5}), or synapses and weights,"
             " net.patch(net.synapses, 0.5)"
         )
-    weights = dict(weights) if by_synapse else _kept(graph, weights)
-    value = copy(value)
+    value = _numbers("weight", weights) if by_synapse else copy(value)
+    weights = _kept(graph, weights)
 
     def find() -> Change:
         table = graph._store.synapses
         if by_synapse:
             ids = np.array([_synapse(graph, key)._id for key in weights], np.int64)
-            wanted: Any = list(weights.values())
         else:
             neurons, ids = _members(graph, (weights,))
-            wanted = value
             if len(neurons):
                 raise ParameterError("patch takes synapses; net.clamp holds the output of neurons")
         if len(_each_once(ids)) < len(ids):
             raise ParameterError("patch: a synapse is there twice; give it one weight")
-        values = checked(graph, table, ids, Synapse.weight, wanted)
+        values = checked(graph, table, ids, Synapse.weight, value)
         if table.ties.group:
             ids, values = with_tied(table, ids, values, "weight")
         # Who is outside of a tie for the time of another block stays there for that of this one.
@@ -117,11 +125,18 @@ def patch(graph: NeuronGraph, weights: Any, value: Any = None) -> WhatIf:
     return WhatIf(graph, "patch", find)
 
 
+def _numbers(what: str, given: Mapping) -> list[float]:
+    """Return the numbers in a mapping of names or synapses, or say whose is none."""
+    keys = (key if isinstance(key, Synapse) else repr(key) for key in given)
+    return [
+        number(f"the {what} of {key}", value)
+        for key, value in zip(keys, given.values(), strict=True)
+    ]
+
+
 def _synapse(graph: NeuronGraph, key: Any) -> Synapse:
     """Return a synapse of this network, given itself or as (source, target)."""
-    if isinstance(key, tuple) and len(key) == 2 and graph.has_edge(*key):
-        return graph.edges[key]
-    return graph.own(key)
+    return graph.edges[key] if is_edge(graph, key) else graph.own(key)
 
 
 def _members(graph: NeuronGraph, what: Iterable) -> tuple[np.ndarray, np.ndarray]:
@@ -133,10 +148,8 @@ def _members(graph: NeuronGraph, what: Iterable) -> tuple[np.ndarray, np.ndarray
             (neurons if one._neurons else synapses).append(Selection(graph, one._kind)._ids_of(one))
             continue
         for element in one if isinstance(one, list) else (one,):
-            if isinstance(element, Synapse):
-                synapses.append([graph.own(element)._id])
-            else:
-                neurons.append([_neuron(graph, element)._id])
+            found = _element(graph, element)
+            (synapses if isinstance(found, Synapse) else neurons).append([found._id])
     return np.concatenate(neurons).astype(np.int64), np.concatenate(synapses).astype(np.int64)
 
 
@@ -149,14 +162,18 @@ def _kept(graph: NeuronGraph, one: Any) -> Any:
     return list(one)
 
 
-def _neuron(graph: NeuronGraph, name: Any) -> Neuron:
-    try:
-        return graph.neuron(name)
-    except ParameterError as error:
-        if isinstance(name, tuple) and len(name) == 2 and graph.has_edge(*name):
-            u, v = name
-            raise ParameterError(f"{error} The synapse is net.edges[{u!r}, {v!r}]") from None
-        raise
+def _element(graph: NeuronGraph, given: Any) -> Neuron | Synapse:
+    """Return a neuron of this network, by its name, or a synapse, by (source, target)."""
+    if isinstance(given, Synapse):
+        return graph.own(given)
+    if not isinstance(given, tuple) or len(given) != 2 or given in graph:
+        return graph.neuron(given)
+    if not is_edge(graph, given):
+        raise ParameterError(
+            f"no neuron and no synapse {given!r} in this network; name a synapse as"
+            " (source, target), and several neurons in a list"
+        )
+    return graph.edges[given]
 
 
 def _each_once(ids: np.ndarray) -> np.ndarray:
