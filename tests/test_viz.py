@@ -16,7 +16,7 @@ from scipy.optimize import isotonic_regression
 import neurograph as ng
 from neurograph.viz import columns
 from neurograph.viz.curves import sampled
-from neurograph.viz.ink import later, stroke
+from neurograph.viz.ink import label, later, stroke
 from neurograph.viz.layout import layout
 from neurograph.viz.matrix import matrix
 from neurograph.viz.scene import HEAD
@@ -275,16 +275,15 @@ def test_a_picture_fits_the_axes_that_it_is_given():
 
 @pictured
 def test_drawing_leaves_the_network_as_it_is():
-    net = ng.lstm(1, 2, 1, seed=0)
-    rows = net._store.synapses.row_of.copy()
-    net.draw(), net.draw("matrix"), net._repr_html_()
-    made = net.__dict__.get("_plan")
-    net.draw(), net._repr_svg_()
-    assert net.__dict__.get("_plan") is made
-    fresh = ng.Network([("b", "c"), ("a", "b")])
-    rows = fresh._store.synapses.row_of.copy()
-    fresh.draw(), fresh._repr_svg_()
-    assert (fresh._store.synapses.row_of == rows).all() and "_plan" not in fresh.__dict__
+    for net in (ng.lstm(1, 2, 1, seed=0), ng.Network([("b", "c"), ("a", "b")])):
+        for made in (None, net.plan):  # before it is planned, and afterwards
+            made = made and made()
+            rows, edits = net._store.synapses.row_of.copy(), net._store.edits
+            net.draw(), net.draw("matrix"), net._repr_svg_()
+            if made:
+                net._repr_html_()  # its headline says whether a plan can be made
+            assert (net._store.synapses.row_of == rows).all() and net._store.edits == edits
+            assert net.__dict__.get("_plan") is made
 
 
 @pictured
@@ -396,7 +395,9 @@ def test_the_svg_is_xml_and_shows_everything(net):
 def test_hostile_names_stay_text():
     net = hostile()
     svg = net._repr_svg_()
-    ET.fromstring(svg).iter()
+    texts = list(ET.fromstring(svg).itertext())
+    for s in net.synapses:  # no name opens or closes an element
+        assert any(t.startswith(f"{s.source!r} -> {s.target!r}: weight") for t in texts)
     for page in (net._repr_html_(), net.plan()._repr_html_(), svg,
                  *(n._repr_html_() for n in net.neurons),
                  *(s._repr_html_() for s in net.synapses)):  # fmt: skip
@@ -405,6 +406,19 @@ def test_hostile_names_stay_text():
         page.encode()  # no surrogates
         assert "\x00" not in page and "\x1b" not in page and "\u202e" not in page
     assert "<script>" in Seen(net._repr_html_()).text
+
+
+@pictured
+def test_blank_names_are_no_empty_boxes():
+    net = ng.Network([("", " "), (" ", "   " * 20)], seed=0)
+    wanted = ["''", "' '", label("   " * 20)]
+    texts = [group.find("{*}text").text for group in ET.fromstring(net._repr_svg_()).iter()
+             if group.get("class") == "neuron"]  # fmt: skip
+    assert texts == wanted and all(text.strip() for text in wanted)
+    found = artists(net.draw())
+    assert [found[f"name:{j}"].get_text() for j in range(3)] == wanted
+    ticks = net.draw("matrix").get_xticklabels()
+    assert [tick.get_text() for tick in ticks] == wanted
 
 
 @pictured

@@ -48,10 +48,12 @@ def mixed(first: str, second: str, share: float) -> str:
 def label(name: Hashable, longest: int = LONGEST) -> str:
     """Return a name as a picture shows it: on one line, printable, shortened in the middle.
 
-    >>> label("hidden.0"), label(("a", 1)), label("two\\nlines"), label("x" * 40)
-    ('hidden.0', "('a', 1)", 'two\\\\nlines', 'xxxxxxxxx…xxxxxx')
+    A blank one is in quotes.
+
+    >>> label("hidden.0"), label(("a", 1)), label("two\\nlines"), label("x" * 40), label("")
+    ('hidden.0', "('a', 1)", 'two\\\\nlines', 'xxxxxxxxx…xxxxxx', "''")
     """
-    text = name if isinstance(name, str) else repr(name)
+    text = name if isinstance(name, str) and name.strip() else repr(name)
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     if len(text) > longest:
         text = text[: longest * 3 // 5] + "…" + text[-(longest - longest * 3 // 5 - 1) :]
