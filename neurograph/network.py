@@ -44,7 +44,7 @@ from neurograph.learning.rules import Rule
 from neurograph.learning.status import GradientStatus, gradient_status
 from neurograph.lessons import require_outputs
 from neurograph.schedule import Plan, break_cycles, plan
-from neurograph.values import natural, number
+from neurograph.values import counted, natural, number
 
 __all__ = ["Network"]
 
@@ -463,8 +463,8 @@ class Network(Inspected):
     def __repr__(self) -> str:
         n_in, n_out = len(self.inputs), len(self.outputs)
         size = (
-            f"{_count(len(self), 'neuron')} ({_count(n_in, 'input')},"
-            f" {_count(n_out, 'output')}), {_count(self.number_of_edges(), 'synapse')}"
+            f"{counted(len(self), 'neuron')} ({counted(n_in, 'input')},"
+            f" {counted(n_out, 'output')}), {counted(self.number_of_edges(), 'synapse')}"
         )
         return f"<{type(self).__name__}: {size}; {self._readiness(n_in)}>"
 
@@ -655,7 +655,7 @@ class Network(Inspected):
         fresh = Online(rule)
         if self._online.steps and rule != self.rule:
             raise ParameterError(
-                f"the network has done {_count(self._online.steps, 'step')} with rule"
+                f"the network has done {counted(self._online.steps, 'step')} with rule"
                 f" {self.rule!r}; net.reset_state() first, then set another rule"
             )
         if rule != self.rule:
@@ -947,7 +947,3 @@ class Network(Inspected):
 
 def _present(given: Mapping) -> dict:
     return {k: v for k, v in given.items() if v is not None}
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'s' * (n != 1)}"

@@ -15,6 +15,7 @@ __all__ = [
     "MAX_ROWS",
     "bound",
     "choice",
+    "counted",
     "flag",
     "fraction",
     "natural",
@@ -51,6 +52,15 @@ def number(name: str, value: Any) -> float:
     return found
 
 
+def counted(n: int, what: str) -> str:
+    """Return a number of things.
+
+    >>> counted(1, "synapse"), counted(0, "bias"), counted(1200, "neuron")
+    ('1 synapse', '0 biases', '1200 neurons')
+    """
+    return f"{n} {what}{'' if n == 1 else 'es' if what.endswith('s') else 's'}"
+
+
 def positive(name: str, value: Any) -> float:
     """Return `value` as a finite float of 0 or more."""
     found = number(name, value)
@@ -74,13 +84,13 @@ def bound(name: str, value: Any) -> float:
     return number(name, value)
 
 
-def natural(name: str, value: Any, most: int = MAX_ROWS) -> int:
-    """Return `value` as an int from 0 to `most`; 2.0 is fine, 0.5 and -1 are not."""
+def natural(name: str, value: Any, most: int = MAX_ROWS, least: int = 0) -> int:
+    """Return `value` as an int from `least` to `most`; 2.0 is fine, 0.5 and -1 are not."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
-    if not whole or not 0 <= int(value) <= most:
-        limit = "0 or 1" if most == 1 else "a whole number of 0 or more"
+    if not whole or not least <= int(value) <= most:
+        limit = "0 or 1" if most == 1 else f"a whole number of {least} or more"
         if whole and value > most > 1:
             limit = f"at most {most}"
         raise ParameterError(f"{name} must be {limit}, got {value!r}")

@@ -577,3 +577,20 @@ def test_a_tuple_in_a_query_was_called_a_missing_bracket(query):
         net.synapses.query(query)
     assert str(caught.value).splitlines()[-1].index("^") == 2 + query.index("(")
     assert len(net.synapses.query("source == @a", a=("x", 1))) == 1
+
+
+def test_one_of_a_kind_was_told_in_the_plural():
+    net = chain("a", "y")
+    probe = net.probe(net.edges["a", "y"], when=lambda moment: True)
+    run = net.run([1])
+    certificate = net.verify_gradients([[1]], [[1]], synapses=("a", "y"))
+    found = [net.lesion_map([[1]], [[1]]), net.lesion_map([[1]], [[1]]).neurons]
+    shown = [*map(repr, (probe, run, certificate, *found)), str(certificate)]
+    assert "probe of 1 element: " in shown[0] and " 1 record, " in shown[0]
+    assert shown[1] == "<Recording of 2 neurons, 1 sample, 1 step>"
+    assert shown[2] == "<GradientCertificate of 1 parameter: 1 exact>"
+    assert shown[3].startswith("<LesionMap of 1 synapse and 1 neuron; ")
+    assert shown[4] == "<Lesions of 1 neuron>"
+    assert "checked   1 parameter: 1 weight, 0 biases" in shown[5]
+    many = [repr(net.run([[1], [2]])), repr(net.verify_gradients([[1]], [[1]]))]
+    assert "2 samples" in many[0] and "2 parameters" in many[1]

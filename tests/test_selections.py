@@ -739,3 +739,26 @@ def test_synapses_are_ordered_by_source_however_many_there_are(most):
     key = np.random.default_rng(0).integers(0, most, 3000).astype(np.int32)
     key[:5] = most - 1
     assert (_stable_order(key) == np.argsort(key, kind="stable")).all()
+
+
+@pytest.mark.parametrize(
+    ("query", "begins"),
+    [
+        ("{}", "xxx"),
+        ("`{}` > 1", "`xx"),
+        ("source.{} > 1", "source.xxx"),
+        ("weight > '{}'", "> 'xxx"),
+        ("weight > @{}", "@xxx"),
+        ("{}(weight) > 1", "xxx"),
+        ("weight {}", "xxx"),
+        ("abs(weight {})", "xxx"),
+        ("sign('{}')", "'xxx"),
+        ("weight > 1 and " * 300 + "{} > 1", "xxx"),
+    ],
+)
+def test_what_is_wrong_in_a_long_query_is_shown_in_short(query, begins):
+    with pytest.raises(ng.ParameterError) as caught:
+        small().synapses.query(query.format("x" * 5000))
+    problem, line, mark = str(caught.value).rsplit("\n", 2)
+    assert len(problem) < 700 and max(len(line), len(mark)) < 110
+    assert line[mark.index("^") :].startswith(begins)

@@ -19,6 +19,7 @@ from neurograph.errors import NonFiniteError, ParameterError, ShapeError, sugges
 from neurograph.functions import Activation, get_activation
 from neurograph.graph import NeuronGraph
 from neurograph.schedule import Plan
+from neurograph.values import counted
 
 __all__ = [
     "NO_TAPS",
@@ -459,8 +460,8 @@ class Recording:
 
     def __repr__(self) -> str:
         return (
-            f"<Recording of {self.plan.n_neurons} neurons, {self._s.samples} samples,"
-            f" {self.steps} steps>"
+            f"<Recording of {counted(self.plan.n_neurons, 'neuron')},"
+            f" {counted(self._s.samples, 'sample')}, {counted(self.steps, 'step')}>"
         )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from neurograph.elements import Neuron, Synapse
 from neurograph.errors import ParameterError
 from neurograph.graph import NeuronGraph
-from neurograph.values import same
+from neurograph.values import counted, same
 from neurograph.wiring import wiring
 
 __all__ = [
@@ -240,7 +240,7 @@ class GradientCertificate(Certificate):
 
     def __repr__(self) -> str:
         found = ", ".join(f"{n} {verdict}" for verdict, n in self.verdicts.items())
-        return f"<GradientCertificate of {len(self)} parameters: {found or 'nothing checked'}>"
+        return f"<GradientCertificate of {counted(len(self), 'parameter')}: {found}>"
 
     def _lines(self) -> Iterator[str]:
         kinds = Counter(row.kind for row in self.rows)
@@ -248,8 +248,8 @@ class GradientCertificate(Certificate):
         yield f"gradient certificate: {'holds' if self.holds else 'DOES NOT HOLD'}; {found}"
         part = f" of {self.of}, drawn with seed {self.seed}" if self.seed is not None else ""
         yield (
-            f"  checked   {len(self)} parameters{part}: {kinds['weight']} weights,"
-            f" {kinds['bias']} biases"
+            f"  checked   {counted(len(self), 'parameter')}{part}:"
+            f" {counted(kinds['weight'], 'weight')}, {counted(kinds['bias'], 'bias')}"
         )
         yield from self.subject.lines()
         yield "  method    central differences in float64, Ridders' extrapolation, error estimated"

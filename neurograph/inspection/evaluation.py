@@ -11,7 +11,7 @@ import numpy as np
 
 from neurograph.errors import ParameterError, suggest
 from neurograph.inspection.columns import Columns, Labels
-from neurograph.inspection.grammar import Node, parse, wrong
+from neurograph.inspection.grammar import Node, brief, parse, wrong
 
 __all__ = ["chosen"]
 
@@ -130,13 +130,14 @@ class _Question:
                 hint = f" It is a function: {node.value}(...)"
             elif not hint:
                 hint = f" There are {', '.join(known[:40])}"
-            raise self.wrong(node.at, f"unknown column {node.value!r}.{hint}") from None
+            raise self.wrong(node.at, f"unknown column {brief(node.value)!r}.{hint}") from None
 
     def _given(self, node: Node) -> Any:
         try:
             found = self.given[node.value]
         except KeyError:
-            problem = f"nothing is given for @{node.value}: query(text, {node.value}=...)."
+            name = brief(node.value)
+            problem = f"nothing is given for @{name}: query(text, {name}=...)."
             problem += suggest(node.value, self.given)
             raise self.wrong(node.at, problem) from None
         if isinstance(found, (np.generic, np.ndarray)) and not np.ndim(found):
@@ -238,7 +239,7 @@ class _Question:
         name, n = node.value, len(node.parts)
         if name not in FUNCTIONS:
             known = suggest(name, FUNCTIONS) or f" There are {', '.join(FUNCTIONS)}"
-            raise self.wrong(node.at, f"unknown function {name!r}.{known}")
+            raise self.wrong(node.at, f"unknown function {brief(name)!r}.{known}")
         two = name in OF_TEXT or name == "quantile"
         if n != 1 + two and not (name in EXTREMES and n > 1):
             takes = "two values" if two else "one value"
@@ -368,5 +369,5 @@ def _kind(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return "a condition" if _is_condition(value) else "a column of numbers"
     if isinstance(value, str):
-        return f"the text {value!r}"
+        return f"the text {brief(value)!r}"
     return f"the number {value:g}" if isinstance(value, float) else repr(value)

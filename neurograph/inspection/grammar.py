@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from neurograph.errors import ParameterError
 
-__all__ = ["Node", "parse", "wrong"]
+__all__ = ["Node", "brief", "parse", "wrong"]
 
 DEEPEST = 40  # nested parentheses and signs: nine calls each, and Python allows a thousand
 CONSTANTS = {"True": True, "False": False, "None": None, "nan": math.nan, "inf": math.inf}
@@ -72,6 +72,15 @@ def wrong(text: str, at: int, problem: str) -> ParameterError:
     )
 
 
+def brief(text: str) -> str:
+    """Return a text as messages quote it: a long one without its middle.
+
+    >>> brief("x" * 5000)
+    'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…xxxxxxxxxx'
+    """
+    return text if len(text) <= 60 else f"{text[:30]}…{text[-10:]}"
+
+
 def parse(text: str) -> Node:
     """Return the tree of a query, or say where it is wrong.
 
@@ -102,7 +111,7 @@ def _strange(sign: str) -> str:
         return "a single = means nothing here; == compares"
     if sign in "'\"`":
         return f"this {sign} is not closed"
-    return f"unexpected {sign!r}"
+    return f"unexpected {brief(sign)!r}"
 
 
 # The grammar, from what binds least to what binds most:
@@ -154,7 +163,7 @@ class _Parser:
             raise wrong(self.text, 0, "nothing is asked; write for example abs(weight) > 0.5")
         node = self.either()
         if self.token.kind != "end":
-            raise wrong(self.text, self.token.at, f"unexpected {self.token.text!r}")
+            raise wrong(self.text, self.token.at, f"unexpected {brief(self.token.text)!r}")
         return node
 
     def deeper(self) -> None:
@@ -249,7 +258,7 @@ class _Parser:
             self.expect(")", "a ) is missing here")
             return node
         if token.kind in ("sign", "end") or self.operator():
-            got = f", not {token.text!r}" if token.text else ""
+            got = f", not {brief(token.text)!r}" if token.text else ""
             raise wrong(self.text, token.at, f"a value is missing here{got}")
         self.take()
         if token.kind == "number":

@@ -9,7 +9,7 @@ import numpy as np
 
 from neurograph.elements import Neuron, Synapse
 from neurograph.errors import ParameterError, suggest
-from neurograph.values import natural, same
+from neurograph.values import counted, natural, same
 from neurograph.viz.plots import plot_lesions
 
 __all__ = ["LesionMap", "Lesions"]
@@ -117,7 +117,7 @@ class Lesions:
         return plot_lesions(self, k, ax)
 
     def __repr__(self) -> str:
-        return f"<Lesions of {len(self)} {self.kind}{'s' * (len(self) != 1)}>"
+        return f"<Lesions of {counted(len(self), self.kind)}>"
 
     def __str__(self) -> str:
         return "\n".join([repr(self), *self._lines()])
@@ -160,7 +160,8 @@ class LesionMap(Lesions):
 
     def __repr__(self) -> str:
         best = self.strongest(1)
-        head = f"<LesionMap of {len(self)} synapses and {len(self.neurons)} neurons"
+        both = counted(len(self), "synapse"), counted(len(self.neurons), "neuron")
+        head = f"<LesionMap of {' and '.join(both)}"
         most = f"; most by {best.source[0]!r} -> {best.target[0]!r}" if len(self) else ""
         by = f": {best.exact[0]:+.4g}" if len(self) else ""
         return f"{head}; {self.loss_name} {self.loss:.4g}{most}{by}>"

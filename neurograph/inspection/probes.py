@@ -18,7 +18,7 @@ from neurograph.errors import ParameterError, suggest
 from neurograph.inspection.handles import own_neurons, own_synapses
 from neurograph.inspection.records import Records
 from neurograph.inspection.watch import Condition
-from neurograph.values import natural
+from neurograph.values import counted, natural
 from neurograph.viz.plots import plot_probe
 
 __all__ = ["EVENTS", "Group", "Hit", "Moment", "Probe", "begin", "probe", "probes_of", "stopped"]
@@ -204,12 +204,12 @@ class Probe:
     def __repr__(self) -> str:
         of = sorted({id(e): e for _, e in self.columns}.values(), key=str)
         gone = f", {len(self.removed)} of them removed" if self.removed else ""
-        hits = f", {len(self.hits)} hits" if self.when else ""
+        hits = f", {counted(len(self.hits), 'hit')}" if self.when else ""
         graph = self._graph()
         off = "" if graph is not None and self in probes_of(graph) else "removed "
         return (
-            f"<{off}probe of {len(of)} elements{gone}: {', '.join(self.what)}; {len(self)} records,"
-            f" every {self.every}{hits}>"
+            f"<{off}probe of {counted(len(of), 'element')}{gone}: {', '.join(self.what)};"
+            f" {counted(len(self), 'record')}, every {self.every}{hits}>"
         )
 
     # ------------------------------------------------------------ placing and removing
@@ -339,8 +339,7 @@ def probe(
     if not (of_synapses or of_neurons):
         raise ParameterError("a probe needs synapses= or neurons= to look at")
     kinds = _kinds(what, bool(of_synapses), bool(of_neurons))
-    if not natural("every", every):
-        raise ParameterError("every must be 1 or more, got 0")
+    natural("every", every, least=1)
     if capacity is not None and natural("capacity", capacity) < 2:
         raise ParameterError(f"capacity must be 2 records or more, got {capacity}")
     if keep not in ("spread", "last"):
