@@ -297,6 +297,33 @@ class Neuron(Handle):
 
         return explain_neuron(self, sample=sample, step=step, terms=terms)
 
+    def explain_update(self) -> Any:
+        """Explain by what the last update changed the bias; as `Synapse.explain_update`.
+
+        Returns
+        -------
+        UpdateExplanation
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.Network([("a", "y", {"weight": 2.0})])
+        >>> net.inputs, net.outputs, net.nodes["y"].activation = ["a"], ["y"], "identity"
+        >>> net.activate([1.0])
+        array([2.])
+        >>> net.propagate(0.1, [5.0])
+        >>> print(net.nodes["y"].explain_update())
+        bias of neuron 'y': 0 -> 0.3, changed by 0.3
+        <BLANKLINE>
+        what changed it:
+          the gradient of this step, by rule 'lstm-g'  -rate · gradient  = (-0.1) · (-3)   0.3
+          sum                                                                              0.3
+        The gradient that rule 'lstm-g' finds of it is exact.
+        """
+        from neurograph.inspection.updates import explain_update
+
+        return explain_update(self)
+
     def encoded(self, attributes: Mapping) -> tuple[dict[Column, Any], dict]:
         """Return stored values for parameters, and the user's own attributes."""
         return self.encode(self.name, attributes, self.role, self._home.store.dtype)
@@ -501,8 +528,8 @@ class Synapse(Handle):
 
         The parts add up to the change: gradient, clipping, penalties and what the optimizer
         remembers, each by the optimizer's formula; then the synapse's own rate, bounds and sign;
-        or the gradient of a rule of online learning. The update has to be made inside
-        `with net.keep_updates():`.
+        or the gradient of a rule of online learning. It works after whatever learned last: `fit`,
+        `propagate`, `learn`, steppers, trainers.
 
         Returns
         -------
@@ -512,7 +539,7 @@ class Synapse(Handle):
         Raises
         ------
         ParameterError
-            Nothing was kept, or the network was changed since; see `Network.keep_updates`.
+            The network has not learned yet, or was edited since.
         DetachedError
             The synapse was removed.
 
@@ -521,8 +548,7 @@ class Synapse(Handle):
         >>> import neurograph as ng
         >>> net = ng.Network([("a", "y", {"weight": 2.0})])
         >>> net.inputs, net.outputs, net.nodes["y"].activation = ["a"], ["y"], "identity"
-        >>> with net.keep_updates():
-        ...     history = net.fit([[1.0]], [[5.0]], optimizer=ng.SGD(0.1, l2=0.5))
+        >>> history = net.fit([[1.0]], [[5.0]], optimizer=ng.SGD(0.1, l2=0.5))
         >>> print(net.edges["a", "y"].explain_update())
         weight of synapse 'a' -> 'y': 2 -> 2.2, changed by 0.2
         <BLANKLINE>

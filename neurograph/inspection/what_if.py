@@ -26,6 +26,7 @@ from neurograph.functions import activation, get_activation
 from neurograph.graph import NeuronGraph
 from neurograph.inspection.assignment import checked, with_tied
 from neurograph.inspection.selections import Selection
+from neurograph.learning import lately
 from neurograph.table import GONE, Table
 
 __all__ = ["WhatIf", "clamp", "lesion", "patch"]
@@ -65,6 +66,7 @@ class WhatIf:
         if self in _active(self.graph):
             raise ParameterError(f"this {self.what} is in use already; make another one")
         values, loose = self.find()
+        lately.settle(self.graph)  # what was learned can be explained afterwards
         _change(self, values, loose)
         _active(self.graph).append(self)
         return self.graph
