@@ -8,6 +8,7 @@ from benchmarks.lesions import lesion_map
 from benchmarks.measure import Case
 from benchmarks.mnist import mnist
 from benchmarks.options import Options
+from benchmarks.probes import probe
 from benchmarks.recurrent import recurrent_step, recurrent_ten
 from benchmarks.sparse import deep_dag, sparse_dag
 from benchmarks.startup import start
@@ -25,6 +26,7 @@ ROWS: dict[str, Callable[[Options], Iterator[Case]]] = {
     "recurrent-step": recurrent_step,
     "recurrent-10": recurrent_ten,
     "lesion-map": lesion_map,
+    "probe": probe,
     "plan": plan,
     "memory": memory,
     "start": start,

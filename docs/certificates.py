@@ -60,7 +60,7 @@ Where a gradient is not within the bound, smaller steps give a second and a thir
 
 | verdict | |
 | --- | --- |
-| exact | analytic and numeric gradient agree within the bound, and the bound is at most 1e-6 of the largest gradient (float32: 1e-2) |
+| exact | analytic and numeric gradient agree within the bound, and the bound is at most 1e-6 (float32: 1e-2) of the largest gradient that differences do not contradict; of 1 if all of these are 0 |
 | truncated | the rule does not claim to be exact here (`net.gradient_status()`), or an activation has a surrogate derivative; with the reason |
 | kink | an activation or the hinge is at a kink within the smallest step (2⁻²⁶), so there is no slope; steps that a kink falls into take no part |
 | unresolved | differences are not precise enough |

@@ -15,7 +15,7 @@ from neurograph.functions import get_activation
 from neurograph.graph import NeuronGraph
 from neurograph.schedule import break_cycles
 from neurograph.sweeps import sorted_by, taken
-from neurograph.values import MAX_ROWS, natural
+from neurograph.values import MAX_ROWS, natural, same
 
 __all__ = ["from_arrays", "from_graph", "set_weights", "to_scipy"]
 
@@ -87,8 +87,8 @@ def from_graph(
     directed = graph if graph.is_directed() else graph.to_directed(as_view=True)
     nodes = [(n, _node_attributes(n, d, activation)) for n, d in directed.nodes(data=True)]
     edges, relays, relayed = _simple_edges(directed, weight, duplicates, delays)
-    loops = [(u, v) for u, v, _ in edges if u == v]
-    if self_loops == "state" and any(u == v for u, v in relayed):
+    loops = [(u, v) for u, v, _ in edges if same(u, v)]
+    if self_loops == "state" and any(same(u, v) for u, v in relayed):
         raise ParameterError(
             "several self-loops of one neuron cannot all feed back its state, which a relay"
             " cannot read: say duplicates='sum' or self_loops='output'"
@@ -99,7 +99,7 @@ def from_graph(
             " feed back the output, 'state' if the state"
         )
     for u, v, attributes in edges:
-        if u == v:
+        if same(u, v):
             attributes.setdefault("reads", self_loops)
             if attributes["reads"] == "state" and isinstance(delays, int):
                 del attributes["delay"]  # always 1
@@ -146,7 +146,7 @@ def _simple_edges(
         elif duplicates == "sum":
             _add_up(u, v, first[u, v], attributes)
         else:
-            if u == v:  # the way through the relay takes the step that a self-loop takes
+            if same(u, v):  # the way through the relay takes the step that a self-loop takes
                 attributes.setdefault("delay", 1)
             name = _relay_name(u, v, len(relays), graph)
             relays.append((name, {"activation": "identity"}))

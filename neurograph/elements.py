@@ -10,7 +10,7 @@ import numpy as np
 from neurograph.errors import ParameterError
 from neurograph.functions import get_activation
 from neurograph.table import FLOAT, Column, Handle, SharedColumn, Table
-from neurograph.values import bound, choice, flag, fraction, natural, number, positive
+from neurograph.values import bound, choice, flag, fraction, natural, number, positive, same
 
 __all__ = [
     "HIDDEN",
@@ -449,7 +449,7 @@ class Synapse(Handle):
     @property
     def loop(self) -> bool:
         """Whether it ends where it starts."""
-        return self.source == self.target
+        return same(self.source, self.target)
 
     def default(self, column: Column) -> Any:
         """Return the value at which a parameter is not a key of the mapping."""
@@ -585,7 +585,7 @@ class Synapse(Handle):
         dtype: np.dtype,
     ) -> tuple[dict[Column, Any], dict]:
         """Check attributes for a synapse between these two, given what it has `now`."""
-        loop = source == target
+        loop = same(source, target)
         rest = {cls.delay: int(loop), cls.reads: READS_STATE if loop else READS_OUTPUT}
 
         def where() -> str:

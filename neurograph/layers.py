@@ -10,7 +10,7 @@ import numpy as np
 from neurograph.elements import Neuron, Synapse
 from neurograph.errors import ParameterError, ShapeError
 from neurograph.graph import NeuronGraph
-from neurograph.values import natural
+from neurograph.values import natural, same
 
 __all__ = ["Layer", "Projection"]
 
@@ -122,7 +122,7 @@ class Layer(Sequence):
             u, v = self.neurons[i].name, other.neurons[j].name
             if self.network.has_edge(u, v):
                 raise ParameterError(f"there is a synapse {u!r} -> {v!r} already")
-            loop = u == v
+            loop = same(u, v)
             given = {"weight": w, "delay": delay, "reads": reads if loop else None}
             edges.append((u, v, given))
         self.network.add_edges_from(edges)

@@ -23,7 +23,7 @@ from neurograph.engines.base import (
 )
 from neurograph.errors import NeurographError, NonFiniteError
 from neurograph.graph import NeuronGraph
-from neurograph.inspection import probes
+from neurograph.inspection import probes, telling
 from neurograph.learning import lately
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate
@@ -136,7 +136,7 @@ class Learner:
 
     # ------------------------------------------------------------ who learns
 
-    def descent(self, tapping: probes.Tapping | None = None) -> Descent:
+    def descent(self, tapping: telling.Tapping | None = None) -> Descent:
         """Return what learns batches, of the network as it is now: the engine, if it can."""
         self.limits = limits(self.graph)
         open_state(self.graph, self.optimizer)
@@ -151,10 +151,10 @@ class Learner:
             self.batch_size,
             self.loss.name,
             updating,
-            None if tapping is None else tapping.taps,
-            None if tapping is None else tapping.until,
-            tuple(list(own.values()) for own in self.room),
+            before=tuple(list(own.values()) for own in self.room),
         )
+        if tapping is not None:
+            lesson = lesson._replace(taps=tapping.taps, until=tapping.until)
         gradients = Parameters(*(table.array("grad") for table, _ in sides(self.graph)))
         chosen = plan(self.graph)
         found = self.engine.descent(chosen, Parameters.of(self.graph), gradients, lesson)
@@ -172,8 +172,8 @@ class Learner:
         while done < len(values) and well and not probes.stopped(self.graph):
             last, tapping = len(values), None
             if probes.probes_of(self.graph):
-                tapping = probes.Tapping(self.graph, plan(self.graph), last - done)
-                last = done + tapping.updates
+                tapping = telling.updates(self.graph, last - done, plan(self.graph))
+                last = done + tapping.moments
             n = self.learn_on(order, begin[done : last + 1], values[done:last], tapping)
             well = done + n == last or (tapping is not None and bool(tapping.met))
             done += n
@@ -184,7 +184,7 @@ class Learner:
         order: np.ndarray,
         begin: np.ndarray,
         values: np.ndarray,
-        tapping: probes.Tapping | None,
+        tapping: telling.Tapping | None,
     ) -> int:
         """Learn some batches; return how many went well, or come before something to tell."""
         store = self.graph._store
@@ -239,7 +239,7 @@ class Learner:
                 column[:] = values
             raise
         if probes.probes_of(graph):
-            probes.observe(graph, "update", self.recording)
+            telling.observe(graph, "update", self.recording)
         return found.value, found.asked
 
     def placed(

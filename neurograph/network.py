@@ -32,7 +32,7 @@ from neurograph.errors import (
 from neurograph.guard import exclusive, shared
 from neurograph.history import History
 from neurograph.initializers import initialize
-from neurograph.inspection import probes
+from neurograph.inspection import probes, telling
 from neurograph.inspection.inspected import Inspected
 from neurograph.inspection.selections import Selection
 from neurograph.layers import Layer
@@ -510,7 +510,7 @@ class Network(Inspected):
         show(self, recording)
         self._tape = (recording, executor, self._store.version, self._store.edits)
         if self._probes:
-            probes.ran(self, recording)
+            telling.ran(self, recording)
         return recording
 
     @exclusive
@@ -617,7 +617,7 @@ class Network(Inspected):
         show_delta(self, recording)
         self._online.fresh = False
         if self._probes:
-            probes.observe(self, "backward")
+            telling.observe(self, "backward")
         return value
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 from neurograph.engines.base import Engine
 from neurograph.errors import NonFiniteError, ParameterError
 from neurograph.graph import NeuronGraph
-from neurograph.inspection import probes
+from neurograph.inspection import probes, telling
 from neurograph.learner import Learner
 from neurograph.learning import lately
 from neurograph.learning.losses import Loss
@@ -56,7 +56,7 @@ def minimize(
             n_done, kept, before = n_done + 1, free.snapshot(), kept
             job.ended([learner.gradient(lessons).value])
             if probes.probes_of(graph):
-                probes.observe(graph, "update", learner.recording)
+                telling.observe(graph, "update", learner.recording)
             if job.stopped or job.interrupted() or probes.stopped(graph):
                 raise Stop
 

@@ -8,8 +8,8 @@ neuron p and synapse e of the plan are rows p and e of the store.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from neurograph.check import check
 from neurograph.cycles import feedback_arcs, shortest_cycle
-from neurograph.elements import Synapse
+from neurograph.elements import INPUT, Synapse
 from neurograph.errors import CycleError, NeurographWarning, ParameterError, room_for
 from neurograph.graph import NeuronGraph
 from neurograph.guard import exclusive
@@ -68,6 +68,8 @@ class Plan:
         Groups of synapses that share a weight.
     history : int
         Steps an engine has to remember: the largest delay, at least 1.
+    held : mapping of int to (B or 1, T or 1) array
+        Columns of the inputs that are not in X, for a clamp holds their neurons at these values.
     """
 
     n_neurons: int
@@ -97,6 +99,7 @@ class Plan:
     history: int = field(repr=False)
     names: Sequence[Hashable] = field(repr=False)
     version: int = field(default=-1, repr=False)
+    held: Mapping[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     def name(self, j: int) -> Hashable:
         """Return the name of neuron j of the plan."""
@@ -165,6 +168,10 @@ def _plan_anew(graph: NeuronGraph) -> Plan:
     with room_for(f"the plan of {n} neurons and {total} synapses", PLAN_BYTES * (n + total)):
         made = arrange(wiring(graph), version=graph._store.version)
         graph.arrange(made.neuron, made.synapse)
+    held = graph.__dict__.get("_held")
+    if held:
+        columns = {i: held[id] for i, id in enumerate(graph.ports(INPUT).tolist()) if id in held}
+        made = replace(made, held=columns)
     graph._plan = made
     _warn_unreached(made)
     return made
@@ -261,7 +268,7 @@ def _order_of_synapses(
     return np.concatenate([order[~state], order[state]]), first, order[state]
 
 
-def _gates(wiring: Wiring, synapse: np.ndarray, rank: np.ndarray) -> dict[str, np.ndarray]:
+def _gates(wiring: Wiring, synapse: np.ndarray, rank: np.ndarray) -> dict[str, Any]:
     """Return the arrays of a plan that tell of gates."""
     n, none = wiring.n_neurons, np.empty(0, np.uint32)
     gated = wiring.gater >= 0
@@ -277,7 +284,7 @@ def _gates(wiring: Wiring, synapse: np.ndarray, rank: np.ndarray) -> dict[str, n
     return {name: _index(array) for name, array in zip(names, found, strict=True)}
 
 
-def _ties(wiring: Wiring, synapse: np.ndarray) -> dict[str, np.ndarray]:
+def _ties(wiring: Wiring, synapse: np.ndarray) -> dict[str, Any]:
     """Return the arrays of a plan that tell of synapses that share a weight."""
     members = np.empty(0, np.uint32)
     if wiring.ties:

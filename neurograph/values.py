@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from numbers import Integral, Real
 from typing import Any
 
@@ -10,9 +11,31 @@ import numpy as np
 
 from neurograph.errors import ParameterError, suggest
 
-__all__ = ["MAX_ROWS", "bound", "choice", "flag", "fraction", "natural", "number", "positive"]
+__all__ = [
+    "MAX_ROWS",
+    "bound",
+    "choice",
+    "flag",
+    "fraction",
+    "natural",
+    "number",
+    "positive",
+    "same",
+]
 
 MAX_ROWS = 2**31 - 1
+
+
+def same(a: Hashable, b: Hashable) -> bool:
+    """Return whether two names are one, as keys of a dict are.
+
+    With ==, NumPy compares a number and a tuple entry by entry.
+
+    >>> import numpy as np
+    >>> same(np.int64(3), 3), same(np.int64(3), (3, 4))
+    (True, False)
+    """
+    return a in {b}
 
 
 def number(name: str, value: Any) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neurograph as ng
@@ -93,12 +93,25 @@ def test_a_gradient_that_is_wrong_is_found(run, data):
         place = made.n_synapses + made.n_memories + made.position[row.name]
     else:
         place = int(net._store.synapses.row_of[net.edges[row.name]._id])
-    # Where all gradients are 0, what is off would be the scale by which it is judged.
-    assume(max(abs(r.analytic) for r in right) > 3 * row.bound)
     found = net.verify_gradients(X, Y, engine=Bent(place, 3 * row.bound))
     assert [r.name for r in found if r.verdict == "wrong"] == [row.name]
     assert not found.holds
     assert found.worst(1)[0].name == row.name
+
+
+def test_one_wrong_value_among_gradients_of_0_is_wrong_and_not_the_scale():
+    net = ng.perceptron(2, 2, 1, seed=0)
+    X = [[0.3, 0.7]]
+    Y = net.predict(X)
+    right = net.verify_gradients(X, Y, engine="walker")
+    assert not any(row.analytic for row in right)
+    assert right.verdicts == {"exact": len(right)}
+    made = net.plan()
+    place = made.n_synapses + made.position["hidden.1"]
+    for off in (3 * right["hidden.1"].bound, 1e-9, 1e-3):
+        found = net.verify_gradients(X, Y, engine=Bent(place, off))
+        assert found.verdicts == {"exact": len(right) - 1, "wrong": 1}
+        assert found["hidden.1"].verdict == "wrong" and not found.holds
 
 
 @pytest.mark.parametrize("rule", ["lstm-g", "bptt", "rtrl", ng.BPTT(window=2)])

@@ -218,11 +218,12 @@ def test_memory_is_bounded_and_keeps_what_it_says(n, capacity, every, keep, cut)
     while first < n:
         for size in cut:
             part = numbers[first : first + size]
-            records.append(part, 0, part[:, None] / 2)
+            records.append(part, part % 4, part[:, None] / 2)
             first += size
     found = records.numbers()
     assert len(records) == len(found) <= capacity and len(records._rows) <= max(capacity, 16)
     assert (records.rows()[:, 0] == found / 2).all()
+    assert (records.events() == found % 4).all()
     due = numbers[numbers % every == 0]
     if keep == "last":
         assert found.tolist() == due[-capacity:].tolist()

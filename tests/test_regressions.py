@@ -515,3 +515,20 @@ def test_a_step_that_failed_left_its_slopes():
         net.activate([np.nan, 1])
     net.propagate(0.1, [1]), twin.propagate(0.1, [1])
     assert (net.weights == twin.weights).all()
+
+
+def test_numpy_scalars_and_tuples_are_names_in_one_network():
+    """NumPy compares a number with a tuple entry by entry, and add_edge took the result as one."""
+    three, pair = np.int64(3), (1, 2)
+    net = ng.Network([(three, pair), (pair, "y"), (pair, pair)], seed=0)
+    net.inputs, net.outputs = [three], ["y"]
+    assert [s.loop for s in net.synapses] == [False, False, True]
+    net.gate(three, net.edges[pair, "y"])
+    assert np.isfinite(net.run([[1]]).outputs).all()
+    lesions = net.lesion_map([[1]], [[1]], obs=False)
+    assert lesions[three, pair]["target"] == pair and lesions.neurons[pair]["neuron"] == pair
+    certificate = net.verify_gradients([[1]], [[1]])
+    assert certificate[three, pair].name == (three, pair) and certificate[pair].name == pair
+    both = nx.Graph([(three, pair)])
+    made = ng.Network.from_graph(both, inputs=[three], outputs=[pair], delays="auto")
+    assert len(made.edges) == 2

@@ -232,6 +232,113 @@ def test_learning_inside_a_clamp_leaves_what_is_held():
     assert out.weight != weight  # it multiplies a constant, and learns
 
 
+def driven(data, net, X, hidden):
+    """Values (B, T), (B, 1), (1, T) or (1, 1) for each of some hidden neurons, and their twin."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    shape = [data.draw(st.sampled_from([1, n])) for n in X.shape[:2]]
+    values = rng.uniform(-1, 1, (*shape, len(hidden)))
+    twin = net.copy()
+    for s in (s for n in hidden for s in n.incoming if s.tie is not None):
+        twin.untie(twin.edges[s.source, s.target])
+    twin.inputs = [*net.inputs, *(n.name for n in hidden)]
+    columns = np.broadcast_to(values, (*X.shape[:2], len(hidden)))
+    return values, twin, np.concatenate([X, columns], -1)
+
+
+@engines
+@few
+@given(run=runs(), data=st.data())
+def test_a_neuron_clamped_step_by_step_is_an_input_of_these_values(engine, run, data):
+    net, X, gradient = run
+    hidden = [n for n in net.neurons if n.role == "hidden"]
+    assume(hidden)
+    held = choose(data, hidden)
+    values, twin, columns = driven(data, net, X, held)
+    wanted = passes(twin, columns, gradient, engine)
+    before, states = kept(net), net.copy().run(X, engine=engine).outputs
+    with net.clamp(held, values):
+        found = passes(net, X, gradient, engine)
+        assert_same_passes(wanted, found)
+        for i, neuron in enumerate(held):
+            assert (found["output"][neuron.name] == values[..., i]).all()
+        net.engine = engine
+        assert close(net.predict(X), twin.run(columns).outputs, 1e-12)
+        targets = np.zeros_like(gradient)
+        for name in ("exact", "first_order", "obd"):
+            one, other = (
+                dict(zip(zip(m.source, m.target, strict=True), getattr(m, name), strict=True))
+                for m in (net.lesion_map(X, targets), twin.lesion_map(columns, targets))
+            )
+            assert close([one[k] for k in one], [other[k] for k in one], 1e-12)
+    assert kept(net) == before and net.inputs == twin.inputs[: len(net.inputs)]
+    assert (net.run(X, engine=engine).outputs == states).all()
+
+
+@engines
+def test_samples_keep_their_clamped_values_when_they_are_shuffled(engine):
+    net = ng.lstm(2, 2, 1, seed=0)
+    net.engine = engine
+    rng = np.random.default_rng(0)
+    X, Y, values = (rng.normal(size=(7, 3, n)) for n in (2, 1, 1))
+    twin = net.copy()
+    twin.inputs = [*net.inputs, "cell.1"]
+    twin_of = {(s.source, s.target): s for s in twin.synapses}
+    optimizer = {"epochs": 3, "batch_size": 2, "loss": "squared_error"}
+    losses = twin.fit(np.concatenate([X, values], -1), Y, **optimizer).loss
+    with net.clamp("cell.1", values[..., 0]):
+        assert np.allclose(net.fit(X, Y, **optimizer).loss, losses, rtol=1e-12)
+        ends = [(s.source, s.target) for s in net.synapses if s.target != "cell.1"]
+    assert close([net.edges[e].weight for e in ends], [twin_of[e].weight for e in ends], 1e-12)
+    into = ng.lstm(2, 2, 1, seed=0).nodes["cell.1"].incoming
+    assert [s.weight for s in net.nodes["cell.1"].incoming] == [s.weight for s in into]
+
+
+def test_what_one_run_did_is_patched_into_another():
+    net = ng.lstm(2, 2, 1, seed=0)
+    net.remove_edges_from([("input.0", "output.0"), ("input.1", "output.0")])
+    A, B = np.random.default_rng(0).normal(size=(2, 3, 4, 2))
+    rec = net.run(A)
+    cells = [n.name for n in net.neurons if n.role == "hidden"]
+    whole = np.stack([rec[name].output for name in cells], -1)
+    with net.clamp(cells, whole):
+        assert close(net.predict(B), rec.outputs, 1e-14)
+    with net.clamp("cell.0", rec["cell.0"].output):
+        assert not close(net.predict(B), rec.outputs, 1e-6)
+        copies = [net.copy(), pickle.loads(pickle.dumps(net))]
+    for twin in copies:  # networks of their own, in which it is an input as any other
+        assert twin.inputs[-1] == "cell.0" and twin.run(np.zeros((1, 3))).outputs.shape == (1, 1)
+
+
+def test_what_cannot_be_clamped_step_by_step():
+    net = ng.perceptron(2, 3, 1, seed=0)
+    before = kept(net)
+    for wrong, error in (
+        (lambda: net.clamp("output.0", [[0.1, 0.2]]), "'output.0' is an output"),
+        (lambda: net.clamp("input.0", [[0.1, 0.2]]), "its output is what X says"),
+        (lambda: net.clamp("hidden.0", [[0.1, np.inf]]), "finite numbers.*one that is not"),
+        (
+            lambda: net.clamp("hidden.0", np.ones((0, 1))),
+            r"one sample and step; got shape \(0, 1\)",
+        ),
+        (lambda: net.clamp("hidden.0", np.ones((2, 2, 2))), r"values \(samples, steps, 1\)"),
+        (lambda: net.clamp("hidden.0", np.ones((1, 1, 1, 1))), "clamp takes a number"),
+        (lambda: net.clamp(["hidden.0"] * 2, np.ones((1, 1))), "there twice"),
+    ):
+        with pytest.raises(ng.NeurographError, match=error):
+            wrong()
+    again = net.clamp("hidden.0", 0.5), net.clamp("hidden.0", np.ones((1, 2)))
+    with net.clamp("hidden.0", np.ones((3, 2))):
+        for block in again:
+            with pytest.raises(ng.ParameterError, match="is an input"), block:
+                pass
+        for X in (np.ones((3, 2)), np.ones((2, 2, 2)), np.ones(2)):
+            with pytest.raises(ng.ShapeError, match=r"'hidden.0' is clamped to .* \(3, 2\)"):
+                net.run(X)
+        with pytest.raises(ng.ShapeError, match=r"X must have shape \(2,\)"):
+            net.run(np.ones((3, 2, 3)))
+    assert kept(net) == before
+
+
 # ---------------------------------------------------------------- patches
 
 
@@ -281,7 +388,8 @@ def blocks(draw, net):
     if kind == "patch":
         return net.patch({synapse: draw(st.floats(-1, 1))})
     held = draw(st.sampled_from([n for n in neurons if n.role != "input"]))
-    return net.clamp(held, draw(st.floats(-1, 1)))
+    value = draw(st.floats(-1, 1))
+    return net.clamp(held, [[value]] if held.role == "hidden" and draw(st.booleans()) else value)
 
 
 @settings(max_examples=100)
@@ -318,6 +426,8 @@ def assert_plan_is_right(net):
     for name in ("activation", "tie_indptr", "tie_synapse", "source", "target", "synapse"):
         assert (getattr(kept_plan, name) == getattr(made, name)).all(), name
     assert kept_plan.activations == made.activations
+    held = [net._store.id_of(kept_plan.name(kept_plan.inputs[i])) for i in kept_plan.held]
+    assert set(held) == set(net.__dict__.get("_held", ()))
 
 
 @settings(max_examples=30)
@@ -363,6 +473,22 @@ def test_later_blocks_win_and_the_last_to_leave_puts_back():
     with first, pytest.raises(ng.ParameterError, match="in use already"):
         first.__enter__()
     assert s.weight == 1
+
+
+def test_who_joins_a_patched_tie_again_is_put_back_with_it():
+    net = ng.Network([("a", "b", {"weight": 1}), ("b", "c")])
+    s, t = net.edges["a", "b"], net.edges["b", "c"]
+    net.tie([s, t])
+    lesion, patch, other = net.lesion(s), net.patch({t: 5}), net.lesion(t)
+    lesion.__enter__()
+    patch.__enter__()
+    lesion.__exit__(None, None, None)
+    assert s.weight == t.weight == 5
+    other.__enter__()
+    patch.__exit__(None, None, None)
+    assert (s.weight, t.weight) == (1, 0)
+    other.__exit__(None, None, None)
+    assert s.weight == t.weight == 1 and s.tie == t.tie is not None
 
 
 def test_a_patched_lesion_joins_its_tie_when_the_last_block_ends():
@@ -472,7 +598,7 @@ def test_what_cannot_be():
         (lambda: net.clamp("hidden.0", np.nan), "finite number"),
         (lambda: net.clamp("hidden.0", "much"), "real numbers"),
         (lambda: net.clamp("hidden.0", None), "finite number"),
-        (lambda: net.clamp("hidden.0", [0.1, 0.2]), "given by an input neuron"),
+        (lambda: net.clamp("hidden.0", [0.1, 0.2]), r"has shape \(samples, steps\)"),
         (lambda: net.clamp(["hidden.0", "hidden.0"], [1, 2]), "with two values"),
         (lambda: net.patch({s: np.inf}), "finite number"),
         (lambda: net.patch({s: None}), "finite|real numbers"),

@@ -21,6 +21,8 @@ from neurograph.graph import NeuronGraph
 from neurograph.schedule import Plan
 
 __all__ = [
+    "NO_TAPS",
+    "TAPPED",
     "Batch",
     "Descent",
     "Engine",
@@ -214,6 +216,7 @@ class Taps(NamedTuple):
     rows: np.ndarray
 
 
+NO_TAPS = Taps(np.empty(0, np.int64), np.empty(0, np.int64), 0, 1, np.empty((0, 0)))
 TAPPED = ("weight", "grad", "bias", "bias grad", "state", "output", "delta", "input", "gone")
 
 
@@ -238,7 +241,7 @@ class Lesson(NamedTuple):
     batch: int
     loss: str
     updating: Updating
-    taps: Taps | None = None
+    taps: Taps = NO_TAPS
     until: Callable[[int], int] | None = None
     before: tuple[list[np.ndarray], ...] = ()
 
@@ -326,13 +329,9 @@ class Batch(NamedTuple):
 
     @classmethod
     def of(cls, X: object, plan: Plan, dtype: np.dtype) -> Batch:
-        """Check X of shape (n_in,), (B, n_in) or (B, T, n_in)."""
-        n_in = len(plan.inputs)
-        if not n_in:
-            raise ParameterError(
-                "the network has no inputs; name some, e.g. net.inputs = ['a', 'b'], or"
-                " net.add_neuron('a', role='input')"
-            )
+        """Check X of shape (n_in,), (B, n_in) or (B, T, n_in), and add the columns of clamps."""
+        require_inputs(plan)
+        n_in = len(plan.inputs) - len(plan.held)
         array = real_array("X", X, dtype)
         if array.ndim not in (1, 2, 3) or array.shape[-1] != n_in:
             raise ShapeError(
@@ -343,6 +342,8 @@ class Batch(NamedTuple):
         full = array.reshape((*shape, *(1,) * (2 - len(shape)), n_in))
         if not full.shape[0] or not full.shape[1]:
             raise ShapeError(f"X must have at least one sample and one step; got {array.shape}")
+        if plan.held:
+            full = _with_held(full, plan)
         if not all_finite(full):
             b, t, i = first(full) or (0, 0, 0)
             name = plan.name(plan.inputs[i])
@@ -352,6 +353,32 @@ class Batch(NamedTuple):
                 advice="inputs must be finite numbers",
             )  # fmt: skip
         return cls(np.ascontiguousarray(full), shape)
+
+
+def require_inputs(plan: Plan) -> None:
+    """Raise if nobody is an input whose values X could hold."""
+    if len(plan.inputs) == len(plan.held):
+        raise ParameterError(
+            "the network has no inputs; name some, e.g. net.inputs = ['a', 'b'], or"
+            " net.add_neuron('a', role='input')"
+        )
+
+
+def _with_held(x: np.ndarray, plan: Plan) -> np.ndarray:
+    """Return inputs (B, T, n_in) with a column for each neuron that a clamp holds."""
+    found = np.empty((*x.shape[:2], len(plan.inputs)), x.dtype)
+    given = [i for i in range(len(plan.inputs)) if i not in plan.held]
+    found[..., given] = x
+    for i, values in plan.held.items():
+        try:
+            found[..., i] = np.broadcast_to(values, x.shape[:2])
+        except ValueError:
+            raise ShapeError(
+                f"X has {x.shape[0]} samples of {x.shape[1]} steps, but neuron"
+                f" {plan.name(plan.inputs[i])!r} is clamped to values of shape {values.shape}:"
+                " as many samples and steps, or 1"
+            ) from None
+    return found
 
 
 def real_array(name: str, value: object, dtype: np.dtype) -> np.ndarray:

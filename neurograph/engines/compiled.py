@@ -23,7 +23,6 @@ from neurograph.engines.base import (
     Parameters,
     Signals,
     State,
-    Taps,
     Updating,
 )
 from neurograph.engines.kernels import LOSSES, ROWS, Run, Span, Task, kernels
@@ -271,8 +270,8 @@ def _loop(
     )
     found = kernels(lanes, VECTOR // dtype.itemsize)
     fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), run, task
+    taps = lesson.taps._replace(rows=lesson.taps.rows.reshape(-1))
     kernel = found.learn_single if lanes == n_steps == 1 else found.learn
-    taps = _taps(lesson.taps)
     return lambda q0, q1: kernel(*fixed, _later(recipe, q0), taps, n_steps, q0, q1, values.ravel())
 
 
@@ -285,13 +284,6 @@ def _later(recipe: Recipe, n: int) -> Recipe:
         for side in (recipe.weights, recipe.biases)
     )
     return recipe._replace(weights=weights, biases=biases)
-
-
-def _taps(taps: Taps | None) -> Taps:
-    """Return what a kernel writes down for probes, flat."""
-    if taps is None:
-        return Taps(np.empty(0, np.int64), np.empty(0, np.int64), 0, 1, np.empty(0))
-    return taps._replace(rows=taps.rows.reshape(-1))
 
 
 def supported(dtype: np.dtype) -> np.dtype:

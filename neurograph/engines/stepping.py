@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neurograph.engines.base import NO_TAPS, Taps
 from neurograph.engines.kernels import LOSSES
 from neurograph.engines.program import program
 from neurograph.engines.traces import (
@@ -93,31 +94,52 @@ class Stepping:
         if code == GIVEN or self.rule == BPTT:
             many.loop(self, self.job, rate, loss)
             return
-        given = {
+        arrays = self.arrays | {
             "steps_x": many.x,
             "steps_target": many.target,
             "steps_outputs": many.outputs,
             "steps_states": many.states,
         }
-        frame, _alive = framed(self.arrays | given)
-        kernel, period, n_steps = self.kernels.learn, many.period, len(many.x)
-        t, pace = 0, 64
-        while t < n_steps:
-            before, started, since = self._save(), perf_counter(), self.job.steps - t
-            end = min(t + pace, n_steps)
-            done = kernel(frame, rate, code, period, t, end)
-            if done < end and before is not None:
-                self._restore(before)
-                kernel(frame, rate, code, period, t, done)
-            t, n = done, done - t
-            if done < end:
-                # By definition, which says what is wrong, or does it after all.
-                expected = t % period if period else since + t
-                many.one(self, self.job, t, rate, loss, activated=self.job.steps != expected)
-                t += 1
+        pace = 64
+        while many.goes_on:
+            t, started, since = many.done, perf_counter(), self.job.steps - many.done
+            end = min(t + pace, len(many.x))
+            well, again = self._some(many, arrays, rate, code, end)
+            n = many.done - t
+            if not well:  # By definition, which says what is wrong, or does it after all.
+                expected = many.done % many.period if many.period else since + many.done
+                activated = not again and self.job.steps != expected
+                many.one(self, self.job, rate, loss, activated)
             pace = max(1, min(8 * pace, int(n * ROUND / max(perf_counter() - started, 1e-9))))
 
     # -- inside
+
+    def _some(
+        self, many: Any, arrays: dict[str, np.ndarray], rate: float, code: int, end: int
+    ) -> tuple[bool, bool]:
+        """Do steps up to `end`, or until a probe has seen enough.
+
+        Returns whether all went well, and whether they were done again: then nothing of the
+        step that did not go well is left.
+        """
+        t, tapping = many.done, None
+        if many.look is not None:
+            tapping = many.look.tapping(t, end)
+            end = t + tapping.moments
+            arrays = arrays | _tapped(tapping.taps, t)
+        frame, _alive = framed(arrays)
+        before = self._save(tapping is not None and tapping.watched)
+        done = well = self.kernels.learn(frame, rate, code, many.period, t, end)
+        if tapping is not None:
+            done = t + tapping.until(well - t)
+        again = before is not None and done < end
+        if again:  # which gives the same bits
+            self._restore(before)
+            self.kernels.learn(frame, rate, code, many.period, t, done)
+        many.done = done
+        if tapping is not None:
+            tapping.commit(done - t)
+        return well == end or done < well, again
 
     def _propagate(self, rate: float, loss: Any, code: int) -> bool:
         if code != GIVEN and self.rule != BPTT:
@@ -137,20 +159,37 @@ class Stepping:
         arrays["delta"][:] = found.delta.of()[-1, :, 0]
         return self.kernels.update(self.frame, rate)
 
-    def _save(self) -> list[np.ndarray] | None:
-        """Return copies of what Synaptic's sweeps change on their way; others change it last."""
-        return [self.arrays[name].copy() for name in CHANGED] if self.rule == SYNAPTIC else None
+    def _save(self, whole: bool = False) -> dict[str, np.ndarray] | None:
+        """Return copies of what Synaptic's sweeps change on their way; others change it last.
 
-    def _restore(self, before: list[np.ndarray] | None) -> None:
-        for name, values in zip(CHANGED, before, strict=True) if before is not None else ():
+        `whole`: of all that steps change.
+        """
+        if whole or self.rule == SYNAPTIC:
+            return {name: self.arrays[name].copy() for name in (STEPPED if whole else SWEPT)}
+        return None
+
+    def _restore(self, before: dict[str, np.ndarray] | None) -> None:
+        for name, values in before.items() if before is not None else ():
             self.arrays[name][:] = values
 
 
-# What a sweep of Synaptic changes.
-CHANGED = (
+# What a sweep of Synaptic changes, and what steps of any rule do; what users see is made anew by
+# each step.
+SWEPT = (
     *("clock", "w", "b", "gw", "gb", "ew", "s", "y", "slope", "extended", "gain"),
     *("r", "projected", "gated", "delta_shown"),
 )
+STEPPED = (*SWEPT, "eb", "ds", "dy")
+
+
+def _tapped(taps: Taps, t: int) -> dict[str, np.ndarray]:
+    """Return the arrays of a `Frame` that say what to write down from step t on."""
+    return {
+        "tap_when": np.array([t + taps.first, taps.every]),
+        "tap_kind": taps.kind,
+        "tap_place": taps.place,
+        "tap_rows": taps.rows.reshape(-1),
+    }
 
 
 def _arrays(job: Any, table: np.ndarray) -> dict[str, np.ndarray]:
@@ -192,6 +231,7 @@ def _arrays(job: Any, table: np.ndarray) -> dict[str, np.ndarray]:
         "target": job.target,
         "outputs": job.outputs,
         "steps_target": np.empty(0),
+        **_tapped(NO_TAPS, 0),
         "stable": np.array([names[o] == "logistic" for o in plan.outputs], U8),
         "hard": np.array([name == "step" for name in names], U8),
     }

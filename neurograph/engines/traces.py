@@ -47,6 +47,13 @@ from neurograph.engines.kernels import (
     SOURCE,
     STAGES,
     SYNAPSES,
+    T_BIAS,
+    T_BIAS_GRAD,
+    T_DELTA,
+    T_GRAD,
+    T_OUTPUT,
+    T_STATE,
+    T_WEIGHT,
     Run,
     Span,
     Task,
@@ -86,6 +93,7 @@ class Frame(NamedTuple):
     state, output, delta_shown, gain_shown : where users look
     x, target, outputs : what a step takes and gives
     steps_x, steps_target, steps_outputs, steps_states : the same for many steps, and the states
+    tap_when, tap_kind, tap_place, tap_rows : first step and distance; see `Taps`
     stable : (n_out,) 1 where an output is logistic
     hard : (N,) 1 where Synaptic takes the derivative 1
     """
@@ -132,6 +140,10 @@ class Frame(NamedTuple):
     steps_target: Any
     steps_outputs: Any
     steps_states: Any
+    tap_when: Any
+    tap_kind: Any
+    tap_place: Any
+    tap_rows: Any
     stable: Any
     hard: Any
 
@@ -199,8 +211,12 @@ def opened(frame, real):
         array_at(frame, 39, F64),  # steps_target
         array_at(frame, 40, real),  # steps_outputs
         array_at(frame, 41, real),  # steps_states
-        array_at(frame, 42, U8),  # stable
-        array_at(frame, 43, U8),  # hard
+        array_at(frame, 42, I64),  # tap_when
+        array_at(frame, 43, I64),  # tap_kind
+        array_at(frame, 44, I64),  # tap_place
+        array_at(frame, 45, F64),  # tap_rows
+        array_at(frame, 46, U8),  # stable
+        array_at(frame, 47, U8),  # hard
     )
 
 
@@ -536,6 +552,33 @@ def descend(f, rate):
     return True
 
 
+@njit(**HELPER)
+def tap(f, t, asked):
+    """Write down what probes ask for after step t; without an update there is no δ, no gradient."""
+    first, every = at(f.tap_when, 0), at(f.tap_when, 1)
+    if t < first or (t - first) % every:
+        return
+    begin = (t - first) // every * len(f.tap_kind)
+    for k in range(len(f.tap_kind)):
+        kind, i = at(f.tap_kind, k), at(f.tap_place, k)
+        found = math.nan
+        if kind == T_WEIGHT:
+            found = float(at(f.w, i))
+        elif kind == T_GRAD and asked:
+            found = float(at(f.gw, i))
+        elif kind == T_BIAS:
+            found = float(at(f.b, i))
+        elif kind == T_BIAS_GRAD and asked:
+            found = float(at(f.gb, i))
+        elif kind == T_STATE:
+            found = float(at(f.state, i))
+        elif kind == T_OUTPUT:
+            found = float(at(f.output, i))
+        elif kind == T_DELTA and asked:
+            found = float(at(f.delta_shown, i))
+        put(f.tap_rows, begin + k, found)
+
+
 # ---------------------------------------------------------------- Synaptic's own sweeps
 
 
@@ -737,6 +780,8 @@ def learn(frame, rate, loss, period, t0, t1):
             asked += 0 if math.isnan(target) else 1
         if asked and not propagate(frame, rate, loss):
             return t
+        if len(f.tap_kind):
+            tap(f, t, asked)
     return t1
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from neurograph.elements import Neuron, Synapse
 from neurograph.errors import ParameterError
 from neurograph.graph import NeuronGraph
+from neurograph.values import same
 from neurograph.wiring import wiring
 
 __all__ = [
@@ -163,11 +164,17 @@ class Checked:
         """What the difference may be: the error of one and the rounding of the other."""
         return self.error + self.rounding
 
+    @property
+    def who(self) -> str:
+        """The synapse, or the neuron of a bias, as it is printed."""
+        if self.kind == "weight" and isinstance(self.name, tuple):
+            return " -> ".join(map(repr, self.name))
+        return repr(self.name)
+
     def __str__(self) -> str:
-        who = " -> ".join(map(repr, self.name)) if self.kind == "weight" else repr(self.name)  # type: ignore[call-overload]
         why = f" ({self.reason})" if self.reason else ""
         return (
-            f"{self.kind} of {who}: {self.analytic:.10g}, by differences {self.numeric:.10g}"
+            f"{self.kind} of {self.who}: {self.analytic:.10g}, by differences {self.numeric:.10g}"
             f" ± {self.bound:.1e}: {self.verdict}{why}"
         )
 
@@ -221,7 +228,7 @@ class GradientCertificate(Certificate):
             key = key.name
         for kind in ("weight", "bias"):
             for row in self.rows:
-                if row.kind == kind and row.name == key:
+                if row.kind == kind and same(row.name, key):
                     return row
         raise ParameterError(f"this certificate says nothing of {key!r}")
 
@@ -265,7 +272,7 @@ class GradientCertificate(Certificate):
         head = ["parameter", "analytic", "by differences", "difference", "bound", "verdict"]
         return head, [
             [
-                " -> ".join(map(repr, row.name)) if row.kind == "weight" else f"bias {row.name!r}",  # type: ignore[call-overload]
+                "bias " * (row.kind == "bias") + row.who,
                 f"{row.analytic:.9g}",
                 f"{row.numeric:.9g}",
                 f"{row.difference:.1e}",

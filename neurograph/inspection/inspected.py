@@ -10,7 +10,7 @@ from neurograph.graph import NeuronGraph
 from neurograph.inspection import attribution, what_if
 from neurograph.inspection.lesion_map import lesion_map
 from neurograph.inspection.lesions import LesionMap
-from neurograph.inspection.what_if import WhatIf
+from neurograph.inspection.temporary import WhatIf
 from neurograph.learning.losses import Loss
 from neurograph.viz import html
 from neurograph.viz.draw import draw
@@ -164,7 +164,10 @@ class Inspected(NeuronGraph):
         ----------
         neurons : name, Neuron, Selection, or iterable of names and neurons
             Not inputs: what they output is in X.
-        value : number, or one for each
+        value : number, (n,), (B, T) or (B, T, n) array
+            One number, or one for each of n neurons; for each sample and step, as `rec["h"].output`
+            is, where B and T may be 1. Who is held at the latter is an input as long as the
+            block lasts, and cannot be an output; X stays as wide as it was.
 
         Examples
         --------
@@ -175,6 +178,9 @@ class Inspected(NeuronGraph):
         >>> with net.clamp("h", 0.3):
         ...     net.forward([[5], [-5]]).ravel()
         array([0.6, 0.6])
+        >>> with net.clamp("h", [[0.3, 0.5]]):           # of every sample, two steps
+        ...     net.forward([[[5], [-5]]]).ravel()
+        array([0.6, 1. ])
         """
         return what_if.clamp(self, neurons, value)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from neurograph.elements import Neuron, Synapse
 from neurograph.errors import ParameterError, suggest
-from neurograph.values import natural
+from neurograph.values import natural, same
 from neurograph.viz.plots import plot_lesions
 
 __all__ = ["LesionMap", "Lesions"]
@@ -70,7 +70,7 @@ class Lesions:
             which = which.name
         key = which if len(self._keys) > 1 else (which,)
         for i, row in enumerate(zip(*self._keys.values(), strict=True)):
-            if row == key:
+            if same(row, key):
                 return self._row(i)
         raise ParameterError(f"no {self.kind} {which!r} in this map of {len(self)}")
 

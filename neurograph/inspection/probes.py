@@ -1,8 +1,7 @@
 """Probes: what some synapses and neurons do over runs and training, written down as it happens.
 
-A network knows its probes. Whoever runs or trains it tells them of every *moment*: a kernel writes
-down what they ask for (`Taps`), all others call `observe`. Nothing that is computed depends on a
-probe.
+A network knows its probes. Whoever runs or trains it tells them of every *moment*, see `telling`.
+Nothing that is computed depends on a probe.
 """
 
 from __future__ import annotations
@@ -10,28 +9,23 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import gcd
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from neurograph.elements import Neuron, Synapse
-from neurograph.engines.base import TAPPED, Recording, Taps
 from neurograph.errors import ParameterError, suggest
 from neurograph.inspection.handles import own_neurons, own_synapses
 from neurograph.inspection.records import Records
 from neurograph.inspection.watch import Condition
-from neurograph.schedule import Plan
 from neurograph.values import natural
 from neurograph.viz.plots import plot_probe
 
-__all__ = ["Hit", "Moment", "Probe", "probe"]
+__all__ = ["EVENTS", "Group", "Hit", "Moment", "Probe", "begin", "probe", "probes_of", "stopped"]
 
 OF_SYNAPSES = ("weight", "grad")
 OF_NEURONS = ("bias", "grad", "output", "state", "delta")
 EVENTS = ("update", "run", "activate", "backward")
-AFTER_GRADIENT = ("update", "backward")  # moments at which gradients are known
-BLOCK = 2**20  # numbers that a kernel writes down in one call, at most
 RECORDS, NUMBERS = 10_000, 2**23  # that a probe keeps unless told otherwise, at most
 
 
@@ -85,6 +79,18 @@ class Hit:
         return f"<hit at moment {self.number} ({self.event}): {whose}>"
 
 
+class Group(NamedTuple):
+    """Neighbouring columns of a probe: one kind of number of some synapses, or of some neurons.
+
+    kind : str; columns : slice; neurons : bool; ids : (n,) int array of the elements
+    """
+
+    kind: str
+    columns: slice
+    neurons: bool
+    ids: np.ndarray
+
+
 class Probe:
     """What `net.probe` returns; see there.
 
@@ -115,17 +121,17 @@ class Probe:
         then: Any,
     ):
         self._graph, self.what = weakref.ref(graph), what
-        columns: list[tuple[str, Any]] = []
+        self.columns: list[tuple[str, Any]] = []
+        self.groups: list[Group] = []
         for kind in what:
-            columns += [(kind, s) for s in synapses if kind in OF_SYNAPSES]
-            columns += [(kind, n) for n in neurons if kind in OF_NEURONS]
-        self.columns = columns
-        n = max(1, len(columns))
+            self._add(kind, synapses if kind in OF_SYNAPSES else (), False)
+            self._add(kind, neurons if kind in OF_NEURONS else (), True)
+        n = max(1, len(self.columns))
         most = max(1, min(RECORDS, NUMBERS // n)) if capacity is None else capacity
         self._records = Records(n, most, keep, every)
         self.when: list[Any] = [when] if callable(when) or isinstance(when, Condition) else [*when]
         self.then = then
-        self._memory = [np.full(len(self._watched(c)), np.nan) for c in self.when]
+        self._memory = [self._unknown(c) for c in self.when]
         self.hits: list[Hit] = []
         self.stopped = False
 
@@ -219,8 +225,7 @@ class Probe:
         """Forget all records and hits; moments are counted from 0."""
         self._records.clear()
         self.hits, self.stopped = [], False
-        for memory in self._memory:
-            memory[:] = np.nan
+        self._memory = [self._unknown(c) for c in self.when]
 
     def __enter__(self) -> Probe:
         return self
@@ -230,8 +235,15 @@ class Probe:
 
     # ------------------------------------------------------------ inside
 
-    def _of_kind(self, kind: str) -> list[int]:
-        return [k for k, (what, _) in enumerate(self.columns) if what == kind]
+    def _add(self, kind: str, elements: Sequence[Any], neurons: bool) -> None:
+        if elements:
+            first, ids = len(self.columns), np.array([e._id for e in elements])
+            self.columns += [(kind, e) for e in elements]
+            self.groups.append(Group(kind, slice(first, len(self.columns)), neurons, ids))
+
+    def _of_kind(self, kind: str) -> slice:
+        found = [g.columns for g in self.groups if g.kind == kind]  # side by side
+        return slice(found[0].start, found[-1].stop)
 
     def _of_handle(self, key: Any) -> list[int]:
         if isinstance(key, (Synapse, Neuron)):
@@ -245,8 +257,9 @@ class Probe:
             )
         return found
 
-    def _watched(self, condition: Any) -> list[int]:
-        return self._of_kind(condition.what) if isinstance(condition, Condition) else []
+    def _unknown(self, condition: Any) -> np.ndarray:
+        watched = condition.what if isinstance(condition, Condition) else self.what[0]
+        return np.full(len(self.columns[self._of_kind(watched)]), np.nan)
 
     @property
     def pace(self) -> int:
@@ -254,45 +267,54 @@ class Probe:
         return self._records.asked if self.when else self._records.every
 
     def judge(
-        self, numbers: np.ndarray, event: str, rows: np.ndarray
+        self, numbers: np.ndarray, events: np.ndarray, rows: np.ndarray
     ) -> tuple[int | None, list[Hit]]:
         """Return the first of some rows at which a watchpoint is met, or None; and what was met."""
-        most, hits = len(rows), []
+        most = len(rows)
         found: list[tuple[int, Hit]] = []
         for condition, memory in zip(self.when, self._memory, strict=True):
             if isinstance(condition, Condition) and len(rows):
-                places = self._watched(condition)
-                where = condition.met(rows[:, places], memory)
+                watched = self._of_kind(condition.what)
+                where = condition.met(rows[:, watched], memory)
                 r = int(np.argmax(where.any(1)))
                 for k in np.flatnonzero(where[r]).tolist():
-                    kind, element = self.columns[places[k]]
-                    value = float(rows[r, places[k]])
-                    found.append((r, Hit(int(numbers[r]), event, kind, element, value)))
+                    kind, element = self.columns[watched.start + k]
+                    value = float(rows[r, watched.start + k])
+                    hit = Hit(int(numbers[r]), EVENTS[events[r]], kind, element, value)
+                    found.append((r, hit))
                     most = min(most, r + 1)
         for condition in self.when:
             if isinstance(condition, Condition):
                 continue
-            for r, (number, row) in enumerate(zip(numbers[:most].tolist(), rows, strict=False)):
-                if condition(Moment(number, event, self, row)):
+            for r, number in enumerate(numbers[:most].tolist()):
+                event = EVENTS[events[r]]
+                if condition(Moment(number, event, self, rows[r])):
                     found.append((r, Hit(number, event, "", None, np.nan)))
                     most = r + 1
                     break
-        if found:
-            hits = [hit for r, hit in found if r == most - 1]
-        return (most - 1 if found else None), hits
+        return (most - 1 if found else None), [hit for r, hit in found if r == most - 1]
 
     def take(
-        self, numbers: np.ndarray, event: str, rows: np.ndarray, met: Sequence[Hit] = ()
+        self, numbers: np.ndarray, events: np.ndarray, rows: np.ndarray, met: Sequence[Hit] = ()
     ) -> None:
         """Keep rows; call back for what was met at the last of them."""
-        self._records.append(numbers, EVENTS.index(event), rows)
+        self._records.append(numbers, events, rows)
         for n, (condition, memory) in enumerate(zip(self.when, self._memory, strict=True)):
             if isinstance(condition, Condition) and len(rows):
-                self._memory[n] = condition.remember(rows[:, self._watched(condition)], memory)
+                seen = rows[:, self._of_kind(condition.what)]
+                self._memory[n] = condition.remember(seen, memory)
         self.hits += met
         for hit in met:
             if self.then == "stop" or (callable(self.then) and self.then(hit) is True):
                 self.stopped = True
+
+    def give(self, numbers: np.ndarray, events: np.ndarray, rows: np.ndarray) -> None:
+        """Take rows, up to and including each at which a watchpoint is met."""
+        while len(rows):
+            hit, met = self.judge(numbers, events, rows)
+            n = len(rows) if hit is None else hit + 1
+            self.take(numbers[:n], events[:n], rows[:n], met)
+            numbers, events, rows = numbers[n:], events[n:], rows[n:]
 
 
 def _label(element: Synapse | Neuron) -> Any:
@@ -363,7 +385,7 @@ def _kinds(what: Any, synapses: bool, neurons: bool) -> tuple[str, ...]:
     return kinds
 
 
-# ---------------------------------------------------------------- told of moments
+# ---------------------------------------------------------------- of a network
 
 
 def probes_of(graph: Any) -> list[Probe]:
@@ -380,192 +402,3 @@ def begin(graph: Any) -> None:
     """Let a training begin that nobody has stopped yet."""
     for one in probes_of(graph):
         one.stopped = False
-
-
-def observe(graph: Any, event: str, recording: Recording | None = None, known: bool = True) -> bool:
-    """Tell all probes of a moment; return whether one of them wants to stop.
-
-    Numbers are those that handles show; states, outputs and deltas those of the last step of the
-    last sample of `recording`, if there is one, and NaN if they are not `known`.
-    """
-    for one in probes_of(graph):
-        records = one._records
-        number = records.count + 1
-        records.count = number
-        if number % one.pace:
-            continue
-        row = np.array([_shown(graph, column, event, recording, known) for column in one.columns])
-        give(one, np.array([number]), event, row[None])
-    return stopped(graph)
-
-
-def _shown(
-    graph: Any, column: tuple[str, Any], event: str, recording: Recording | None, known: bool
-) -> float:
-    """Return one number as it is now."""
-    kind, element = column
-    if element.detached or (kind in ("grad", "delta") and event not in AFTER_GRADIENT):
-        return np.nan
-    if kind not in ("state", "output", "delta"):
-        return getattr(element, kind)
-    if not known:
-        return np.nan
-    if recording is None:
-        return getattr(element, kind)
-    signals = {"state": recording._s, "output": recording._y, "delta": recording._delta}[kind]
-    if signals is None:
-        return np.nan
-    return float(signals[-1:].of(recording.plan.position[element.name])[0, -1])
-
-
-def ran(graph: Any, recording: Recording) -> None:
-    """Tell all probes of a run: every step of every sample is a moment, sample after sample."""
-    size = recording.steps * recording._s.samples
-    for one in probes_of(graph):
-        fixed = np.array([_shown(graph, c, "run", recording, False) for c in one.columns])
-        series = {}
-        for k, (kind, element) in enumerate(one.columns):
-            if kind in ("state", "output") and not element.detached:
-                trace = recording[element.name]
-                series[k] = getattr(trace, kind).ravel()
-        done = 0
-        while done < size:  # in pieces, for `every` may double
-            n = min(size - done, 4096)
-            records = one._records
-            numbers = records.count + 1 + np.arange(n)
-            due = np.flatnonzero(numbers % one.pace == 0)
-            records.count += n
-            rows = np.tile(fixed, (len(due), 1))
-            for k, values in series.items():
-                rows[:, k] = values[done + due]
-            give(one, numbers[due], "run", rows)
-            done += n
-
-
-def give(one: Probe, numbers: np.ndarray, event: str, rows: np.ndarray) -> None:
-    """Give records to a probe, up to and including each at which a watchpoint is met."""
-    while len(rows):
-        hit, met = one.judge(numbers, event, rows)
-        n = len(rows) if hit is None else hit + 1
-        one.take(numbers[:n], event, rows[:n], met)
-        numbers, rows = numbers[n:], rows[n:]
-
-
-# ---------------------------------------------------------------- online
-
-
-class Tapped:
-    """A stepper that tells the probes of every step; see `neurograph.learning.stepping.Stepper`.
-
-    Parameters
-    ----------
-    graph : Network
-    job : Job
-    inner : Stepper
-        Who does the steps.
-    """
-
-    def __init__(self, graph: Any, job: Any, inner: Any):
-        self.graph, self.job, self.inner = graph, job, inner
-
-    def activate(self) -> None:
-        """Do one step."""
-        self.inner.activate()
-        observe(self.graph, "activate")
-
-    def propagate(self, rate: float, loss: Any) -> None:
-        """Learn from it."""
-        self.inner.propagate(rate, loss)
-        observe(self.graph, "update")
-
-    def step(self, rate: float, loss: Any) -> None:
-        """Do both; that is one moment."""
-        self.inner.step(rate, loss)
-        observe(self.graph, "update")
-
-    def learn(self, many: Any, rate: float, loss: Any) -> None:
-        """Do many steps, until a probe stops; each is one moment."""
-        for t in range(len(many.x)):
-            many.one(self.inner, self.job, t, rate, loss)
-            many.done = t + 1
-            asked = not np.isnan(many.target[t]).all()
-            if observe(self.graph, "update" if asked else "activate") and many.stops:
-                break
-
-
-# ---------------------------------------------------------------- inside a kernel
-
-
-class Tapping:
-    """What a kernel writes down for all probes in one call, and what becomes of it.
-
-    Parameters
-    ----------
-    graph : Network
-        Whose rows are in the order of the plan.
-    made : Plan
-    most : int
-        Updates that the call may do.
-    """
-
-    def __init__(self, graph: Any, made: Plan, most: int):
-        self.probes = probes_of(graph)
-        self.starts = [one._records.count for one in self.probes]
-        everys = [one.pace for one in self.probes]
-        firsts = [every - 1 - start % every for every, start in
-                  zip(everys, self.starts, strict=True)]  # fmt: skip
-        self.every = gcd(*everys, *(first - firsts[0] for first in firsts))
-        self.first = min(firsts) % self.every
-        columns = [column for one in self.probes for column in one.columns]
-        self.updates = max(1, min(most, BLOCK // max(1, len(columns)) * self.every))
-        kind, place = (
-            np.array([_tapped(graph, made, c) for c in columns], np.int64).reshape(-1, 2).T
-        )
-        self.met: dict[int, tuple[int, list[Hit]]] = {}
-        n = max(0, -(-(self.updates - self.first) // self.every))
-        self.taps = Taps(np.ascontiguousarray(kind), np.ascontiguousarray(place), self.first,
-                         self.every, np.empty((n, len(columns))))  # fmt: skip
-
-    def of(self, k: int, done: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the records of probe k after so many updates, and their numbers."""
-        numbers = self.starts[k] + 1 + self.first + self.every * np.arange(len(self.taps.rows))
-        due = (numbers % self.probes[k].pace == 0) & (numbers <= self.starts[k] + done)
-        first = sum(len(one.columns) for one in self.probes[:k])
-        rows = self.taps.rows[:, first : first + len(self.probes[k].columns)]
-        if due[: due.sum()].all():  # no need to copy
-            return numbers[: due.sum()], rows[: due.sum()]
-        return numbers[due], rows[due]
-
-    def until(self, done: int) -> int:
-        """Return how many of the updates that went well come before a watchpoint is met, or all."""
-        self.met = {}
-        for k, one in enumerate(self.probes):
-            if one.when:
-                numbers, rows = self.of(k, done)
-                hit, met = one.judge(numbers, "update", rows)
-                if hit is not None:
-                    done = int(numbers[hit]) - self.starts[k]
-                    self.met[k] = done, met
-        return done
-
-    def commit(self, done: int) -> None:
-        """Give the probes what was written down in so many updates."""
-        found = [self.of(k, done) for k in range(len(self.probes))]
-        for k, (one, (numbers, rows)) in enumerate(zip(self.probes, found, strict=True)):
-            one._records.count += done
-            last, met = self.met.get(k, (done, []))
-            one.take(numbers, "update", rows, met if last == done else [])
-
-
-def _tapped(graph: Any, made: Plan, column: tuple[str, Any]) -> tuple[int, int]:
-    """Return what a kernel writes down for a column, and where it is."""
-    kind, element = column
-    if element.detached:
-        return TAPPED.index("gone"), 0
-    row = int(element._home.row_of[element._id])
-    if isinstance(element, Neuron):
-        if kind == "grad":
-            kind = "bias grad"
-        if kind == "output" and element.role == "input":
-            kind, row = "input", int(np.flatnonzero(made.inputs == row)[0])
-    return TAPPED.index(kind), row

@@ -44,27 +44,27 @@ class Records:
     def __len__(self) -> int:
         return self._size
 
-    def append(self, numbers: np.ndarray, event: int, rows: np.ndarray) -> None:
+    def append(self, numbers: np.ndarray, events: np.ndarray, rows: np.ndarray) -> None:
         """Add rows; those that are not due take no part."""
-        due = numbers % self.every == 0
-        if not due.all():
-            numbers, rows = numbers[due], rows[due]
-        while len(rows):
+        while True:
+            due = numbers % self.every == 0
+            if not due.all():
+                numbers, events, rows = numbers[due], events[due], rows[due]
+            if not len(rows):
+                return
             if self._size == self.capacity and self.keep == "spread":
                 self._thin()
-                due = numbers % self.every == 0
-                numbers, rows = numbers[due], rows[due]
                 continue
             self._grow(len(rows))
             n = min(len(rows), len(self._rows) - self._next)
             place = slice(self._next, self._next + n)
             self._rows[place], self._numbers[place] = rows[:n], numbers[:n]
-            self._events[place] = event
+            self._events[place] = events[:n]
             self._next += n
             self._size = max(self._size, self._next)
             if self._next == self.capacity and self.keep == "last":
                 self._next = 0
-            numbers, rows = numbers[n:], rows[n:]
+            numbers, events, rows = numbers[n:], events[n:], rows[n:]
 
     def _grow(self, n: int) -> None:
         """Make room for n rows more, as far as the capacity allows."""

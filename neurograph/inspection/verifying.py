@@ -147,14 +147,46 @@ class _Check:
         self.rounding = np.full(len(self.analytic), floor)
         if graph.dtype != np.float64:  # what rounding did, measured
             self.rounding += np.abs(self.analytic - self.gradient(self.at))
-        largest = float(np.abs(self.analytic).max(initial=0))
-        self.enough = RESOLUTION[str(graph.dtype)] * (largest or 1.0)
         self.surrogates = self._surrogates()
         self.groups: dict[int, np.ndarray] = {}
         for first, last in zip(self.plan.tie_indptr[:-1], self.plan.tie_indptr[1:], strict=True):
             group = self.plan.tie_synapse[first:last]
             self.groups.update(dict.fromkeys(group.tolist(), group))
         self.slopes: dict[tuple, Slope] = {}  # of tie groups, by first member and size of steps
+        self.enough = 0.0
+        self.enough = RESOLUTION[str(graph.dtype)] * self.scale()
+
+    def scale(self) -> float:
+        """Return the largest gradient that differences do not contradict; 1 if all are 0.
+
+        Where differences contradict a gradient, they take its place, if they differ from 0: one
+        that is wrong must not be the measure by which it is judged.
+        """
+        found, size = 0.0, np.abs(self.analytic)
+        for e in np.argsort(-size).tolist():
+            if size[e] <= found:
+                break
+            if not self.claimed(e):
+                return float(size[e])
+            slope = self.slope(e)
+            bound = slope.error + float(self.rounding[e])
+            if not abs(slope.value - self.analytic[e]) > bound:  # also where there is no slope
+                return float(size[e])
+            if abs(slope.value) > bound:
+                found = max(found, abs(slope.value))
+        return found or 1.0
+
+    def claimed(self, e: int) -> bool:
+        """Return whether the gradient of a parameter is claimed to be exact."""
+        return self.status is None or self.status[self.name(e)].exact
+
+    def name(self, e: int) -> Hashable:
+        """Return source and target of a synapse, or the name of the neuron of a bias."""
+        total = len(self.at.weight)
+        if e >= total:
+            return self.plan.name(e - total)
+        store = self.graph._store
+        return tuple(store.names[store.synapses.array(end)[e]] for end in ("source", "target"))
 
     def gradient(self, at: Parameters) -> np.ndarray:
         """Return the analytic gradient of all weights and biases."""
@@ -165,16 +197,8 @@ class _Check:
 
     def row(self, e: int) -> Checked:
         """Check one parameter."""
-        graph, total = self.graph, len(self.at.weight)
-        if e < total:
-            table = graph._store.synapses
-            ends = (table.array(end)[e] for end in ("source", "target"))
-            name: Hashable = tuple(graph._store.names[id] for id in ends)
-            handle: Any = graph.edges[name]
-            tie = str(handle.tie) if e in self.groups else ""
-        else:
-            name, tie = self.plan.name(e - total), ""
-            handle = graph.nodes[name]
+        total, name = len(self.at.weight), self.name(e)
+        handle: Any = (self.graph.edges if e < total else self.graph.nodes)[name]
         found, analytic = self.slope(e), float(self.analytic[e])
         rounding = float(self.rounding[e])
         for size in NEARER:  # a curvature that jumps within the steps shows in no error
@@ -197,7 +221,7 @@ class _Check:
             verdict,
             reason,
             handle.trainable,
-            tie,
+            str(handle.tie) if e in self.groups else "",
         )
 
     def slope(self, e: int, size: float = 1.0) -> Slope:
@@ -227,7 +251,7 @@ class _Check:
         self, e: int, name: Hashable, found: Slope, difference: float, rounding: float
     ) -> tuple[str, str]:
         """Say what a comparison means."""
-        if self.status is not None and not self.status[name].exact:
+        if self.status is not None and not self.claimed(e):
             return "truncated", self.status[name].reason
         if found.kink is not None:
             return "kink", self.objective.side_name(found.kink)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurograph.elements import Synapse
-from neurograph.engines.base import Batch, Parameters
+from neurograph.engines.base import Parameters, require_inputs
 from neurograph.errors import ParameterError
 from neurograph.io.files import shown, warn_lost, write_bytes
 from neurograph.io.nir_file import DT, DT_KEY, MAX_NUMBERS, step_length
@@ -110,7 +110,7 @@ def write_nir(net: Network, path: str | os.PathLike | None = None, *, dt: float 
         raise ParameterError(f"write_nir takes a Network, got {shown(net)}")
     dt = step_length(dt)
     plan = net.plan()
-    Batch.of(np.zeros(len(plan.inputs)), plan, net.dtype)  # raises if there are none
+    require_inputs(plan)
     require_outputs(plan)
     groups = _groups(net, plan)
     graph = _Writer(net, plan, groups, dt).graph()

@@ -19,7 +19,7 @@ from neurograph.engines import SMALL, get_engine
 from neurograph.engines.base import Parameters, real_array
 from neurograph.errors import NonFiniteError, ParameterError, ShapeError
 from neurograph.graph import NeuronGraph
-from neurograph.inspection import probes
+from neurograph.inspection import probes, telling
 from neurograph.learning.losses import Loss, get_loss
 from neurograph.learning.rules import Field, Rule, get_rule
 from neurograph.learning.stepping import Course, Job, Shown, Stepper
@@ -176,7 +176,7 @@ class Online:
         chosen, rate = self.knows(loss), number("rate", rate)
         probes.begin(graph)
         many = self.follow(graph, *self.patterns(graph, X, Y, chosen), rate, chosen)
-        return many.outputs if many.done < 0 else many.outputs[: many.done]
+        return many.outputs[: many.done]
 
     def patterns(
         self, graph: NeuronGraph, X: Any, Y: Any, loss: Loss
@@ -210,7 +210,7 @@ class Online:
         stops: bool = True,
     ) -> Course:
         """Do many steps on what is checked already; see `Course`."""
-        told = "stepper" in self.__dict__ and isinstance(self.stepper, probes.Tapped)
+        told = "stepper" in self.__dict__ and isinstance(self.stepper, telling.Told)
         if self.edits != graph._store.edits or told != bool(probes.probes_of(graph)):
             self.open(graph, len(x))
         shape = len(x), len(self.job.target)
@@ -218,25 +218,21 @@ class Online:
         many = Course(
             np.ascontiguousarray(x), np.ascontiguousarray(target), outputs, states, period, stops
         )
-        done = 0  # steps that are known to have gone well
         try:
             self.stepper.learn(many, rate, loss)
-            done = len(x) if many.done < 0 else many.done
-        except NonFiniteError as error:
-            done = (error.sample or 0) * period + (error.step or 0)
-            raise
         finally:
-            self._followed(graph._store, target, done, rate, loss)
+            self._followed(graph._store, many, rate, loss)
         return many
 
-    def _followed(self, store: Any, target: np.ndarray, done: int, rate: float, loss: Loss) -> None:
-        """Note what came of many steps with these targets, so many of which went well."""
-        asked, known = ~np.isnan(target[:done]).all(1), (self.taught, self.rate, self.loss)
+    def _followed(self, store: Any, many: Course, rate: float, loss: Loss) -> None:
+        """Note what came of many steps, whether all were done or not."""
+        asked = ~np.isnan(many.target[: many.done]).all(1)
+        known, whole = (self.taught, self.rate, self.loss), many.done == len(many.target)
         self._learned(store, rate, loss)
         if not asked.any():  # nothing was learned, unless it was cut off
             self.taught, self.rate, self.loss = known
-            self.taught += self.taught == store.edits - 1 and done == len(target)
-        self.fresh = bool(asked[-1:].all()) and done == len(target)
+            self.taught += self.taught == store.edits - 1 and whole
+        self.fresh = whole and bool(asked[-1:].all())
 
     def snapshot(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return every array that steps change, each with a copy of what it holds."""
@@ -337,7 +333,7 @@ class Online:
         # With "auto" a network walks until a kernel would have been worth it: ask again until then.
         walks = wanted == "auto" and self.stepper is job.definition
         if probes.probes_of(graph):
-            self.stepper = probes.Tapped(graph, job, self.stepper)
+            self.stepper = telling.Told(graph, self.stepper)
         self.edits = -1 if walks else store.edits
 
     def _fit(self, graph: NeuronGraph, made: Plan) -> None:

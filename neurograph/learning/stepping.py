@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -140,8 +140,10 @@ class Course:
         Go back to rest before each step that is a multiple of it; 0: never.
     stops : bool
         Whether a probe may end it before its last step.
+    look : Look, optional
+        Tells probes of the steps, see `neurograph.inspection.telling`.
     done : int
-        Steps that were done, if a probe looks on.
+        Steps that were done.
     """
 
     x: np.ndarray
@@ -150,7 +152,8 @@ class Course:
     states: np.ndarray
     period: int = 0
     stops: bool = True
-    done: int = -1
+    look: Any = None
+    done: int = 0
 
     def part(self, n: int) -> Course:
         """Return the first n steps."""
@@ -158,18 +161,28 @@ class Course:
 
     def loop(self, stepper: Stepper, job: Job, rate: float, loss: Loss) -> None:
         """Do all steps, one by one."""
-        for t in range(len(self.x)):
-            self.one(stepper, job, t, rate, loss)
+        while self.goes_on:
+            self.one(stepper, job, rate, loss)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a step to do."""
+        stopped = self.look is not None and self.stops and self.look.stopped
+        return self.done < len(self.x) and not stopped
 
     def one(
-        self, stepper: Stepper, job: Job, t: int, rate: float, loss: Loss, activated: bool = False
+        self, stepper: Stepper, job: Job, rate: float, loss: Loss, activated: bool = False
     ) -> None:
-        """Do step t, or the rest of it if it is `activated` already."""
+        """Do the next step, or the rest of it if it is `activated` already."""
+        t = self.done
         try:
             self._one(stepper, job, t, rate, loss, activated)
         except NonFiniteError as error:
             sample, step = divmod(t, self.period) if self.period else (None, t)
             raise error.moved(step=step, sample=sample) from None
+        self.done = t + 1
+        if self.look is not None:
+            self.look.told(t)
 
     def _one(
         self, stepper: Stepper, job: Job, t: int, rate: float, loss: Loss, activated: bool

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-import numpy as np
-
-from neurograph.engines.base import Batch
+from neurograph.engines.base import require_inputs
 from neurograph.errors import ParameterError
 from neurograph.io.files import shown, write_text
 from neurograph.io.standalone.c import c_source
@@ -86,7 +84,7 @@ def write_standalone(net: Network, language: str, path: str | os.PathLike | None
         raise ParameterError(f"write_standalone takes a Network, got {shown(net)}")
     choice("language", language, tuple(LANGUAGES))
     plan = net.plan()
-    Batch.of(np.zeros(len(plan.inputs)), plan, net.dtype)  # raises if there are none
+    require_inputs(plan)
     require_outputs(plan)
     made = recipe(net, plan)
     source = LANGUAGES[language](made, made.n_lines <= MOST_LINES)
