@@ -469,15 +469,23 @@ class Synapse(Handle):
     ) -> Any:
         """Explain the gradient of this synapse: the formula in numbers, and where δ comes from.
 
+        That of the last `net.backward` or `net.propagate`, whichever came last.
+
         Three ways to split the gradient that the last `net.backward` found, each adding up to it:
         term by term (equation (7) of docs/model.md), by where the δ of the target comes from
         (equations (5) and (6)), and by the strongest paths to the loss with a remainder. Paths
         are found best first, never all of them.
 
+        What `propagate` found is explained until the next `activate`: with rule "lstm-g" as δ of
+        the target times the eligibility trace, and δ of each neuron that the target gates times
+        the extended trace; with "bptt" as a backward pass through its window; with "rtrl" as the
+        derivative of the loss times sensitivities. `.status` says whether it is exact.
+
         Parameters
         ----------
         sample, step : int, optional
-            Explain what one sample, or the weight at one step, adds; all unless given.
+            Explain what one sample, or the weight at one step, adds; all unless given. Of
+            `backward` only.
         paths : int
             How many paths are listed.
         terms : int
@@ -485,14 +493,16 @@ class Synapse(Handle):
 
         Returns
         -------
-        SynapseExplanation
-            To `print`; `.gradient`, `.parts`, `.hops`, `.paths`, `.by_step`, `.by_sample`,
-            `.to_dict()`.
+        SynapseExplanation or StepExplanation
+            To `print`; `.gradient`, `.parts`, `.hops`, `.status`, `.to_dict()`; of `backward` and
+            of rule "bptt" also `.paths`, `.by_step`, `.by_sample`. The latter is of the other
+            rules.
 
         Raises
         ------
         ParameterError
-            No backward pass, or the network was edited since.
+            Neither a backward pass nor a step that was learned from, or the network was edited
+            since.
         DetachedError
             The synapse was removed.
 
@@ -519,7 +529,7 @@ class Synapse(Handle):
           remainder: rounding   0
           sum                   3
         """
-        from neurograph.inspection.explain import explain_synapse
+        from neurograph.inspection.gradients import explain_synapse
 
         return explain_synapse(self, sample=sample, step=step, paths=paths, terms=terms)
 

@@ -79,6 +79,7 @@ ORDER = [
     "inspection.unrolled",
     "inspection.paths",
     "inspection.explain",
+    "inspection.gradients",
     "inspection.states",
     "inspection.formulas",
     "inspection.updates",
@@ -187,7 +188,7 @@ ORDER = [
 # Delegating methods, which import when they are called; the only exceptions.
 DELEGATES = {
     ("network", "io.native"),
-    ("elements", "inspection.explain"),
+    ("elements", "inspection.gradients"),
     ("elements", "inspection.states"),
     ("elements", "inspection.updates"),
     ("training", "io.checkpoint"),

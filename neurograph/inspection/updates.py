@@ -14,10 +14,10 @@ from neurograph.errors import ParameterError
 from neurograph.graph import NeuronGraph
 from neurograph.inspection.explanation import Explanation, Part, Section, short
 from neurograph.inspection.formulas import SHARED, Given, parts_of_step
+from neurograph.inspection.gradients import how_exact, status_of
 from neurograph.learning.lately import Last, last_update, sides
 from neurograph.learning.optimizers import LBFGS, Optimizer
 from neurograph.learning.rules import get_rule
-from neurograph.learning.status import gradient_status
 from neurograph.learning.updates import clipped, limits
 from neurograph.table import SLOT
 
@@ -191,9 +191,7 @@ def _by_rule(graph: NeuronGraph, kept: Last, own: _Own) -> tuple[list[Part], lis
         return parts, ["Rule 'synaptic' does as Synaptic.js does; it is there for parity."]
     if isinstance(own.of, Neuron) and own.of.role == "input":
         return parts, []
-    status = gradient_status(graph, rule)[own.of]
-    how = "exact" if status.exact else f"truncated: {status.reason}"
-    return parts, [f"The gradient that rule {rule.name!r} finds of it is {how}."]
+    return parts, [how_exact(rule.name, status_of(graph, rule, own.of))]
 
 
 def _together(held: tuple[Limits, Limits], kept: Last, own: _Own) -> tuple[list[Part], list[str]]:
