@@ -351,6 +351,7 @@ def test_the_sign_of_a_source_is_a_bound():
 )
 def test_a_training_that_ends_early_is_explained_by_its_last_update(net, optimizer, engine, data):
     X, Y = (np.tile(a, (4, 1, 1)) for a in lessons(data, net))
+    optimizer = replace(optimizer, rate=ng.schedules.Exponential(0.1, 0.5))
     options = {"optimizer": optimizer, "batch_size": 1, "shuffle": False, "engine": engine}
     n = data.draw(st.integers(1, len(X) - 1))
     plain = net.copy()
@@ -391,9 +392,27 @@ def test_steps_that_nobody_asked_about_change_nothing():
     trainer.test(X, Y)
     net.learn([[1, 1]], [[np.nan]], 0.5)
     assert synapse.explain_update().to_dict() == before
+
+
+def test_another_rule_explains_what_the_one_before_did():
+    net = ng.perceptron(2, 2, 1, seed=0)
+    net.activate([1, 1])
+    net.propagate(0.1, [1])
     net.reset_state()
     net.rule = "rtrl"
-    assert "'lstm-g'" in str(synapse.explain_update())
+    e = net.edges["input.1", "hidden.0"].explain_update()
+    assert e.change and "'lstm-g'" in str(e)
+
+
+def test_copies_and_files_of_a_network_that_learned_online_know_nothing(tmp_path):
+    net = ng.perceptron(2, 2, 1, seed=0)
+    net.activate([1, 1])
+    net.propagate(0.1, [1])
+    net.save(tmp_path / "net.ng")
+    for other in (net.copy(), pickle.loads(pickle.dumps(net)), ng.load(tmp_path / "net.ng")):
+        with pytest.raises(ng.ParameterError, match="not learned yet, or it is a copy"):
+            other.edges["input.1", "hidden.0"].explain_update()
+    net.edges["input.1", "hidden.0"].explain_update()
 
 
 def test_a_step_that_failed_leaves_the_one_before():

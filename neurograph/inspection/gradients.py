@@ -69,8 +69,8 @@ class StepExplanation(Explanation):
     ∂ℓ/∂w of synapse 'x' -> 'y', at step 1 = 3
     <BLANKLINE>
     term by term:
-      what 'y' sends on itself  δ of 'y' · trace of 'x' -> 'y'  = 2 · 1.5   3
-      sum                                                                   3
+      'y' itself  δ of 'y' · trace of 'x' -> 'y'  = 2 · 1.5   3
+      sum                                                     3
     <BLANKLINE>
     where δ of 'y' comes from in this step:
       the loss, at 'y'  trace · ∂ℓ/∂s of 'y'  = 1.5 · 2   3
@@ -339,9 +339,9 @@ class _Step(_Last):
         for e, j in self.live():
             sent = fsum(float(np.prod(numbers)) for _, _, numbers, _ in self.sources(j))
             gated = list(self.gates(e, j))
-            without = ", its gates left out," if gated else ""
+            without = " without its gates" if gated else ""
             yield Part(
-                sent * self.trace(e), f"what {self.name(j)!r} sends on itself{self.of(e)}",
+                sent * self.trace(e), f"{self.name(j)!r} itself{self.of(e)}",
                 f"δ of {self.name(j)!r}{without} · trace of {self.arrow(e)}", (sent, self.trace(e)),
                 self.about(e, kind="trace", neuron=self.name(j)),
             )  # fmt: skip
@@ -385,7 +385,7 @@ class _Step(_Last):
                 continue
             name, numbers = self.name(j), (-float(fields["projected"][j]), self.trace(e))
             yield Part(
-                numbers[0] * numbers[1], f"what {name!r} sends on itself",
+                numbers[0] * numbers[1], f"{name!r} itself",
                 f"-responsibility of {name!r} · trace of {self.arrow(e)}", numbers,
                 self.about(e, kind="trace", neuron=name),
             )  # fmt: skip
