@@ -19,18 +19,41 @@ SIZES = 784, 30, 10
 
 
 def lesion_map(options: Options) -> Iterator[Case]:
-    """Lesions of all synapses of a perceptron 784-30-10, on one thread."""
+    """Lesions of all synapses of a perceptron and of recurrent networks, on one thread."""
     n, asked = (10, 4) if options.quick else (1_000, 100)
     given = digits(options, n, "float64")
     net = ng.perceptron(*SIZES, seed=0)
     net.engine = ours.ENGINE
     data = net, given.x, given.y
     picked = np.linspace(0, net.number_of_edges() - 1, asked).astype(int)
+    yield _case("", *data, picked)
+    for label, net in _recurrent():
+        rng = np.random.default_rng(0)
+        shape = (2, 3) if options.quick else (20, 20)
+        X, Y = (rng.uniform(-1, 1, (*shape, n)) for n in (len(net.inputs), len(net.outputs)))
+        yield _case(label, net, X, Y, np.arange(net.number_of_edges()))
+
+
+def _case(label: str, net: ng.Network, X: np.ndarray, Y: np.ndarray, picked: np.ndarray) -> Case:
     entries = [
-        Entry("neurograph", partial(_map, *data, picked)),
-        Entry("one by one, compiled engine", partial(_one_by_one, *data, picked)),
+        Entry("neurograph", partial(_map, net, X, Y, picked)),
+        Entry("one by one, compiled engine", partial(_one_by_one, net, X, Y, picked)),
     ]
-    yield Case("", entries, per="map")
+    return Case(label, entries, per="map")
+
+
+def _recurrent() -> Iterator[tuple[str, ng.Network]]:
+    """Yield networks in which everything is downstream of everything: nothing is saved."""
+    net = ng.Network(seed=0)
+    x, y = net.add_layer("x", 4, role="input"), net.add_layer("y", 2, role="output")
+    h = net.add_layer("h", 24, activation="tanh")
+    x.project(h), h.project(h, delay=1, reads="output"), h.project(y)
+    for label, made in (
+        ("fully recurrent 4-24-2", net),
+        ("LSTM 4-12-2", ng.lstm(4, 12, 2, seed=0)),
+    ):
+        made.engine = ours.ENGINE
+        yield label, made
 
 
 def _map(net: ng.Network, X: np.ndarray, Y: np.ndarray, picked: np.ndarray) -> Contender:
@@ -52,7 +75,7 @@ def _one_by_one(net: ng.Network, X: np.ndarray, Y: np.ndarray, picked: np.ndarra
     part = len(synapses) / net.number_of_edges()
 
     def loss() -> float:
-        return float(((net.predict(X) - Y) ** 2).sum(1).mean() / 2)
+        return float(((net.predict(X) - Y) ** 2).sum(-1).mean() / 2)
 
     def work() -> np.ndarray:
         ours.set_threads(1)
@@ -67,5 +90,5 @@ def _one_by_one(net: ng.Network, X: np.ndarray, Y: np.ndarray, picked: np.ndarra
     return Contender(
         lambda least: measure(least) / part,
         lambda: {"exact": work()},
-        lambda: f"of {len(synapses)} synapses, scaled to all",
+        lambda: f"of {len(synapses)} synapses, scaled to all" if part < 1 else "",
     )

@@ -297,3 +297,20 @@ def test_paths_that_are_none():
         net.attribute([1], path=[last, "y"])
     with pytest.raises(ng.ParameterError, match="nothing is attributed to 'z'"):
         net.attribute([1])["z"]
+
+
+def test_a_path_through_a_gate_has_the_half_of_a_product():
+    net = ng.Network()
+    for name, role in (("x", "input"), ("g", "input"), ("h", None), ("y", "output")):
+        net.add_neuron(name, role=role, activation="identity")
+    first = [net.add_synapse("x", "h", weight=1), net.add_synapse("g", "h", weight=-1)]
+    gated = net.add_synapse("h", "y", weight=3)
+    net.gate("g", gated)
+    # y = 3 g (x - g): ∫ 3 (x - g) a g da from 0 to 1, and the same once more through h
+    x, g = 5, 2
+    for path, due in (
+        (["g", gated], 1.5 * (x - g) * g),
+        (["x", first[0], gated], 1.5 * x * g),
+        (["g", first[1], gated], -1.5 * g * g),
+    ):
+        assert net.attribute([x, g], path=path).values == pytest.approx(due, rel=1e-9)

@@ -2,10 +2,12 @@
 
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 import neurograph as ng
 from neurograph.blocks import find_blocks, row_delays, stages
-from neurograph.engines import compiled, get_engine, kernels, natives, pool
+from neurograph.engines import compiled, get_engine, kernels, natives, online, pool
 from neurograph.engines.base import Parameters, Signals, all_finite
 from neurograph.engines.compiled import Compiled, lanes_for
 from neurograph.engines.program import program
@@ -615,9 +617,14 @@ def test_signals_are_what_was_split(shape, lanes):
 
 @slow_in_python
 def test_kernels_are_kept_under_the_digest_of_all_their_code():
-    assert len(kernels._digest()) == 16
+    found = kernels.digest(*kernels.CODE_OF)
+    assert len(found) == 16 != kernels.digest(*kernels.CODE_OF[1:])
     for kernel in kernels.kernels(1, 4):
-        assert kernels._digest() in kernel.py_func.__qualname__
+        assert found in kernel.py_func.__qualname__
+    for modules in (kernels.CODE_OF, (*kernels.CODE_OF, *online.CODE_OF)):
+        for name in modules:  # whoever is imported there is in the digest as well
+            source = Path(kernels.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+            assert set(re.findall(r"^from neurograph\.engines\.(\w+)", source, re.M)) <= {*modules}
 
 
 def test_all_finite_is_what_it_says():

@@ -532,3 +532,48 @@ def test_numpy_scalars_and_tuples_are_names_in_one_network():
     both = nx.Graph([(three, pair)])
     made = ng.Network.from_graph(both, inputs=[three], outputs=[pair], delays="auto")
     assert len(made.edges) == 2
+
+
+@pytest.mark.parametrize("ask", ["probe", "verify_gradients"])
+def test_one_pair_and_one_wrong_name_were_taken_apart(ask):
+    """A pair was read as two synapses, a text letter by letter, a handle by its attributes."""
+    net = ng.Network([("in", "h"), (("h", 1), "h"), ("h", "y")], seed=0)
+    net.inputs, net.outputs = ["in", ("h", 1)], ["y"]
+    data = () if ask == "probe" else ([[1, 2]], [[1]])
+
+    def asked(**what):
+        found = getattr(net, ask)(*data, **what)
+        return len({str(of) for _, of in found.columns} if ask == "probe" else found.rows)
+
+    assert asked(synapses=("in", "h")) == asked(synapses=(("h", 1), "h")) == 1
+    assert asked(synapses=(("in", "h"), (("h", 1), "h"))) == 2
+    assert asked(synapses=tuple(net.synapses[:2])) == 2
+    assert asked(neurons="h") == asked(neurons=net.nodes["h"]) == 1
+    for what, message in (
+        ({"synapses": ("in", "z")}, r"no synapse \('in', 'z'\)"),
+        ({"synapses": "nope"}, "no synapse 'nope'"),
+        ({"synapses": 3}, "no synapse 3"),
+        ({"synapses": ([1], [2])}, r"no synapse \(\[1\], \[2\]\)"),
+        ({"synapses": net.nodes["h"]}, "synapses= takes synapses, and got neuron 'h'"),
+        ({"neurons": "nope"}, "no neuron 'nope'"),
+        ({"neurons": 3}, "no neuron 3"),
+        ({"neurons": net.synapses[0]}, "neurons= takes neurons, and got synapse 'in' -> 'h'"),
+    ):
+        with pytest.raises(ng.ParameterError, match=message):
+            asked(**what)
+
+
+def test_attribute_without_outputs_asked_of_which_of_none():
+    net = ng.Network([("x", "y")], seed=0)
+    net.inputs = ["x"]
+    with pytest.raises(ng.ParameterError, match="has no outputs, so nothing can be attributed"):
+        net.attribute([1])
+
+
+@pytest.mark.parametrize("query", ["source == ('x', 1)", "source in [('x', 1)]"])
+def test_a_tuple_in_a_query_was_called_a_missing_bracket(query):
+    net = ng.Network([(("x", 1), "y")], seed=0)
+    with pytest.raises(ng.ParameterError, match="a tuple is no value here; give it as") as caught:
+        net.synapses.query(query)
+    assert str(caught.value).splitlines()[-1].index("^") == 2 + query.index("(")
+    assert len(net.synapses.query("source == @a", a=("x", 1))) == 1

@@ -281,6 +281,10 @@ def test_what_the_language_means(text, found):
         ("abs(weight, 2) > 1", 0, "abs takes one value, got 2"),
         ("quantile(weight, 2) > 1", 17, "from 0 to 1"),
         ("asb(weight) > 1", 0, "Did you mean 'abs'"),
+        ("zzzzzz(weight) > 1", 0, "unknown function 'zzzzzz'. There are abs, sqrt"),
+        ("max() > 1", 0, "max takes one value or more, got 0"),
+        ("weight > and", 9, "a value is missing here, not 'and'"),
+        ("name == 'a'", 0, "unknown column 'name'"),
         ("startswith(weight, 'a')", 11, "takes a column of names"),
         ("abs > 1", 0, "It is a function"),
         ("source in 'a'", 10, "in takes a list"),
@@ -331,6 +335,9 @@ def test_long_chains_are_no_problem():
     net = small()
     assert len(net.synapses.query(" + ".join(["weight"] * 5000) + " > 0")) == 2
     assert len(net.synapses.query(" or ".join(["weight > 1"] * 5000))) == 1
+    # What is as deep as ever is not deeper for standing side by side.
+    for one in ("-weight < 0", "not weight <= 0", "(weight) > 0", "weight ** 1 > 0"):
+        assert len(net.synapses.query(" and ".join([one] * 200))) == 2
 
 
 def test_what_is_given_is_a_value_a_list_or_a_column():
@@ -348,6 +355,27 @@ def test_what_is_given_is_a_value_a_list_or_a_column():
         net.synapses.query("source in @w", w=3)
     with pytest.raises(ng.ParameterError, match="a query is a text"):
         net.synapses.query(3)
+
+
+def test_columns_that_are_given_follow_networkx_order_not_rows():
+    net = ng.Network([("a", "c"), ("b", "c"), ("a", "b")])  # the last row is the second there
+    numbers = np.arange(3.0)
+    for k, s in enumerate(net.synapses):
+        assert same(net.synapses.query("@mine == @k", mine=numbers, k=k), [s])
+
+
+def test_labels_of_two_kinds_are_compared_by_what_they_say():
+    net = ng.Network([("relu", "a"), ("a", "relu")])
+    net.nodes["a"].activation = "relu"
+    assert same(net.synapses.query("source == target.activation"), [net.edges["relu", "a"]])
+    assert same(net.synapses.query("source != target.activation"), [net.edges["a", "relu"]])
+
+
+def test_a_value_that_nobody_can_have_is_refused_for_nobody_too():
+    none = small().synapses[:0]
+    for name, value in (("weight", math.nan), ("rate_factor", -1), ("dropout", 1)):
+        with pytest.raises(ng.ParameterError, match=name):
+            setattr(none, name, value)
 
 
 def test_columns_of_ones_own_classes_are_asked_too():
@@ -414,6 +442,7 @@ def test_elements_by_place():
         ([2, 1], ng.ParameterError),
         ([1, 1], ng.ParameterError),
         ([True], ng.ShapeError),
+        ([[0, 1]], ng.ParameterError),
         (0.5, ng.ParameterError),
         ("colours", KeyError),
     ):
@@ -449,6 +478,8 @@ def test_neighbours_of_many_are_those_of_each(net):
         assert same(getattr(some, many), [n for n in net.neurons if n.name in wanted])
     with pytest.raises(AttributeError, match="neurons has no 'sources'"):
         _ = net.neurons.sources
+    with pytest.raises(AttributeError, match="synapses has no 'incoming'"):
+        _ = net.synapses.incoming
 
 
 # ---------------------------------------------------------------- edits

@@ -25,8 +25,9 @@ from neurograph.engines.base import (
     State,
     Updating,
 )
-from neurograph.engines.kernels import LOSSES, ROWS, Run, Span, Task, kernels
+from neurograph.engines.kernels import LOSSES, Task, kernels
 from neurograph.engines.natives import address
+from neurograph.engines.parts import ROWS, Run, Span
 from neurograph.engines.pool import run_all
 from neurograph.engines.program import Program, program
 from neurograph.engines.stepping import Stepping

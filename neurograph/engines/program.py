@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from neurograph.blocks import Blocks, find_blocks, row_delays, shared, stages
-from neurograph.engines.kernels import NONE, PARTS, SIZES
+from neurograph.engines.parts import NONE, PARTS, SIZES
 from neurograph.errors import ParameterError
 from neurograph.schedule import Plan
 

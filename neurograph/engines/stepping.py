@@ -9,22 +9,10 @@ from typing import Any
 import numpy as np
 
 from neurograph.engines.base import NO_TAPS, Taps
+from neurograph.engines.frames import GIVEN, INFLUENCES, MATCHING, U8, U32, Frame, framed
 from neurograph.engines.kernels import LOSSES
+from neurograph.engines.online import BPTT, LSTM_G, RTRL, SYNAPTIC, kernels
 from neurograph.engines.program import program
-from neurograph.engines.traces import (
-    BPTT,
-    GIVEN,
-    INFLUENCES,
-    LSTM_G,
-    MATCHING,
-    RTRL,
-    SYNAPTIC,
-    U8,
-    U32,
-    Frame,
-    framed,
-    kernels,
-)
 
 __all__ = ["Stepping"]
 

@@ -20,6 +20,7 @@ OPTIONS = {
     "fastmath": {"contract", "reassoc", "nsz"},
 }
 HELPER = {**OPTIONS, "forceinline": True}  # by LLVM: small, and called from several places
+INLINE = {**OPTIONS, "inline": "always"}  # by numba, before types: a kernel is optimised once
 
 # Optimizers, by the name of their class.
 RULES = ("SGD", "Momentum", "Nesterov", "RMSprop", "Adam", "AdamW", "Rprop")

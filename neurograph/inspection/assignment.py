@@ -96,8 +96,6 @@ def checked(
     values = np.broadcast_to(real_array(name, given, np.dtype(float)), np.shape(given))
     if values.ndim:
         _require_length(name, values.shape, n)
-    elif not n:
-        column.encode(name, values.item())  # type: ignore[misc]
     # What a parameter may be is an interval (or two flags): if the smallest and the largest
     # are fine, all are; NaN is both.
     for extreme in (values.min(initial=np.inf), values.max(initial=-np.inf)) if values.size else ():

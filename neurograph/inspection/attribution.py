@@ -261,6 +261,11 @@ def _question(
     made = plan(graph)
     batch = Batch.of(X, made, graph.dtype)
     names = [made.name(j) for j in made.outputs]
+    if not names:
+        raise ParameterError(
+            "the network has no outputs, so nothing can be attributed; name some, e.g."
+            " net.outputs = ['y']"
+        )
     if output is None and len(names) != 1:
         raise ParameterError(
             f"of which output? The network has {len(names)}: {', '.join(map(repr, names[:5]))};"

@@ -243,6 +243,9 @@ class _Parser:
         if token.kind == "sign" and token.text == "(":
             self.take()
             node = self.either()
+            if self.operator() == ",":
+                reason = "a tuple is no value here; give it as source == @name, name=(1, 2)"
+                raise wrong(self.text, token.at, reason)
             self.expect(")", "a ) is missing here")
             return node
         if token.kind in ("sign", "end") or self.operator():

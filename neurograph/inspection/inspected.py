@@ -210,7 +210,7 @@ class Inspected(NeuronGraph):
         X: Any,
         Y: Any,
         *,
-        synapses: Iterable[Synapse | tuple] | Synapse | None = None,
+        synapses: Iterable[Synapse | tuple] | Synapse | tuple | None = None,
         neurons: Iterable | None = None,
         loss: str | Loss | None = None,
         reduction: str = "mean",
@@ -228,9 +228,9 @@ class Inspected(NeuronGraph):
         ----------
         X, Y : arrays
             As for `forward` and `backward`; NaN in Y: not asked.
-        synapses : Synapse, or iterable of Synapse or (source, target), optional
+        synapses : Synapse, (source, target), or iterable of these, optional
             Whose weights to check.
-        neurons : iterable of Neuron or name, optional
+        neurons : Neuron, name, or iterable of these, optional
             Whose biases to check. Everything is checked if neither is given. Tied synapses move
             together; frozen parameters have a gradient too.
         loss : str
@@ -387,7 +387,7 @@ class Inspected(NeuronGraph):
 
     def probe(
         self,
-        synapses: Iterable[Synapse | tuple] | Synapse | None = None,
+        synapses: Iterable[Synapse | tuple] | Synapse | tuple | None = None,
         neurons: Iterable | None = None,
         what: str | Iterable[str] | None = None,
         *,
@@ -405,8 +405,8 @@ class Inspected(NeuronGraph):
 
         Parameters
         ----------
-        synapses : Synapse, or iterable of Synapse or (source, target), optional
-        neurons : iterable of Neuron or name, optional
+        synapses : Synapse, (source, target), or iterable of these, optional
+        neurons : Neuron, name, or iterable of these, optional
         what : str or iterable of str, optional
             "weight", "grad" of synapses; "output", "state", "delta", "bias", "grad" of neurons;
             ("weight", "grad", "output") unless given. Of a batch, output, state and delta are those
