@@ -209,3 +209,20 @@ def test_a_synapse_into_an_input_has_no_gradient():
         net.propagate(0.1, [0.0])
         e = net.edges["y", "a"].explain()
         assert e.gradient == 0 and "is an input" in str(e)
+
+
+@pytest.mark.parametrize("engine", ["walker", "compiled"])
+def test_a_late_gate_of_synaptic_meets_what_the_sweep_before_left(engine):
+    """Failed on a sweep that visits the gater before the target of its gate."""
+    net = ng.Network([("x", "h"), ("h", "g"), ("x", "g"), ("h", "y")], seed=1)
+    net.inputs, net.outputs, net.rule, net.engine = ["x"], ["y", "g"], "synaptic", engine
+    net.add_edge("x", "h", weight=0.7, gater="g", gate_delay=1)
+    for x, target in (1.0, 0.2), (0.5, 0.9), (-1.0, 0.4):
+        net.activate([x])
+        before = -net.nodes["h"].delta
+        net.propagate(0.3, [target, 1 - target])
+    e = net.edges["h", "g"].explain()
+    assert close(total(e.parts), net.edges["h", "g"].grad, 1e-12)
+    (gate,) = (part for part in e.parts if part.about["kind"] == "gate")
+    assert gate.value and gate.numbers[0] == -before != net.nodes["h"].delta
+    assert "responsibility of the sweep before of 'h'" in str(e)

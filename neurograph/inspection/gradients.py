@@ -391,10 +391,12 @@ class _Step(_Last):
             )  # fmt: skip
             for _, t, extended in self.walk.pairs(j):
                 at = parameters_of(self.plan, j).index(e)
-                numbers = -float(fields["responsibility"][t]), float(extended[at])
+                # A target that is visited after j has its responsibility of the sweep before then.
+                which, ago = ("met", " of the sweep before") if t < j else ("responsibility", "")
+                numbers = -float(fields[which][t]), float(extended[at])
                 yield Part(
                     numbers[0] * numbers[1], f"through gates of {name!r} into {self.name(t)!r}",
-                    f"-responsibility of {self.name(t)!r} · extended trace of {self.arrow(e)}",
+                    f"-responsibility{ago} of {self.name(t)!r} · extended trace of {self.arrow(e)}",
                     numbers, self.about(e, kind="gate", neuron=self.name(t)),
                 )  # fmt: skip
 

@@ -256,7 +256,7 @@ class Online:
 
     def clear_traces(self, graph: NeuronGraph) -> None:
         """Set traces and responsibilities to 0; states, outputs and gains stay."""
-        for name in ("extended", "responsibility", "projected", "gated", "ds", "dy"):
+        for name in ("extended", "responsibility", "projected", "gated", "met", "ds", "dy"):
             if name in self.fields:
                 self.fields[name][:] = 0
         for table in (graph._store.neurons, graph._store.synapses):
