@@ -126,8 +126,9 @@ def test_kernels_find_what_their_definition_says(given, data):
                 assert close(np.append(a, scale), np.append(b, scale), 1e-12)
 
 
+@pytest.mark.parametrize("engine", ["walker", "compiled"])
 @pytest.mark.parametrize("gate_delay", [0, 1])
-def test_cells_that_gate_themselves_and_what_they_read(gate_delay):
+def test_cells_that_gate_themselves_and_what_they_read(gate_delay, engine):
     net = ng.Network(seed=3)
     for name, role in zip("xkcy", ["input", "hidden", "hidden", "output"], strict=True):
         net.add_neuron(name, role=role, activation="tanh", bias=0.1)
@@ -140,7 +141,7 @@ def test_cells_that_gate_themselves_and_what_they_read(gate_delay):
     net.gate("c", back, delay=1)
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(3, 6, 1)), rng.normal(size=(3, 6, 1))
-    found = net.lesion_map(X, Y, obs=False)
+    found = net.lesion_map(X, Y, obs=False, engine=engine)
     wanted, whole = one_by_one(net, X, Y, "squared_error")
     same(found.exact, wanted, whole)
     for s, curvature in zip(net.synapses, found.curvature, strict=True):
@@ -152,6 +153,21 @@ def test_cells_that_gate_themselves_and_what_they_read(gate_delay):
         wanted, error = second_difference(by_weight)
         assert abs(curvature - wanted) <= error
         by_weight(0.0)
+    for row in found.neurons:
+        out = [s for s in net.synapses if row["neuron"] == s.source and s.reads == "output"]
+        gated = [s for s in net.synapses if row["neuron"] == s.gater]
+        if gated:
+            continue  # a factor of what it gates is no factor of a weight
+        usual = [s.weight for s in out]
+
+        def by_strength(d, out=out, usual=usual):
+            for s, w in zip(out, usual, strict=True):
+                s.weight = w * (1 + d)
+            return mean_loss(net, X, Y, "squared_error")
+
+        wanted, error = second_difference(by_strength)
+        assert abs(2 * row["obd"] - wanted) <= error
+        by_strength(0.0)
 
 
 @settings(max_examples=30)

@@ -119,7 +119,10 @@ class Room(NamedTuple):
 
 @njit(**INLINE)
 def begin(ways, basis, site, room, first, lanes, tangent):
-    """Forget the lanes before; set what outputs are if nothing arrives there."""
+    """Forget the lanes before; set what outputs are if nothing arrives there.
+
+    Who differs once differs at every later step, so this is enough for all steps.
+    """
     n = len(ways.neuron)
     for i in range(room.slots * n):
         put(room.live, i, 0)
@@ -311,10 +314,6 @@ def vary(ways, basis, site, room, table, tangent):
             low, high = min(low, at(site.row, lane)), max(high, at(site.row, lane))
         for t in range(basis.steps):
             slot = t % room.slots
-            for i in range(slot * n, slot * n + n):
-                put(room.live, i, 0)
-            for i in range(t % 2 * n, t % 2 * n + n):
-                put(room.stirred, i, 0)
             for i in range(n):
                 acts, silent = low <= i <= high, False
                 arrives = arrived(ways, room, t, slot, i)

@@ -111,7 +111,7 @@ class Compiled(Walked):
             return ways
         place = {visit.neuron: row for row, visit in enumerate(visits)}
         gone = [(arc, place[m]) for arc, m in zip(cuts.arcs, cuts.neurons, strict=True)]
-        more = _specials(self.base, visits, place, gone)
+        more = _specials(self.base, place, gone)
         both = {name: np.append(getattr(ways, name), more[name]) for name in more}
         return ways._replace(**both)
 
@@ -179,23 +179,18 @@ def _ways(base: Base, visits: tuple[Visit, ...]) -> Ways:
         np.concatenate([*(group.weight for group in groups), EMPTY]),
         _begins([len(visit.arcs) for visit in visits]),
         **_specials(
-            base, visits, place, [(a, row) for row, visit in enumerate(visits) for a in visit.arcs]
+            base, place, [(a, row) for row, visit in enumerate(visits) for a in visit.arcs]
         ),
     )
 
 
 def _specials(
-    base: Base, visits: tuple[Visit, ...], place: dict[int, int], given: list[tuple[Arc, int]]
+    base: Base, place: dict[int, int], given: list[tuple[Arc, int]]
 ) -> dict[str, np.ndarray]:
     """Return synapses, each given with the row of its target, as fields of `Ways`."""
     arcs = [arc for arc, _ in given]
     e, source, lag, gater, late = np.array(arcs or np.empty((0, 5)), np.int64).T
-    reads = [
-        (row if visits[row].remembers else NONE)
-        if arc.source == NONE
-        else place.get(arc.source, NONE)
-        for arc, row in given
-    ]
+    reads = [row if arc.source == NONE else place.get(arc.source, NONE) for arc, row in given]
     return {
         "source": source.astype(U32),
         "lag": lag.astype(U32),
