@@ -30,7 +30,7 @@ import numpy as np
 from neurograph.conversion import from_arrays
 from neurograph.cycles import feedback_arcs
 from neurograph.errors import FormatError, ParameterError
-from neurograph.io.files import MAX_BYTES, read_bytes, shown, warn_lost
+from neurograph.io.files import MAX_BYTES, read_bytes, require_class, shown, warn_lost
 from neurograph.io.nir_file import DT, MAX_NUMBERS, Description, Node, describe, step_length
 from neurograph.layers import Layer
 from neurograph.network import Network
@@ -93,8 +93,7 @@ def read_nir(
     >>> net.forward([[[1, 1], [0, 0]]])              # (1 + 2 + ½) / 4, then ¾ of it + ⅛
     array([[[0.875 ], [0.78125]]])
     """
-    if not (isinstance(create_using, type) and issubclass(create_using, Network)):
-        raise ParameterError(f"create_using must be a subclass of Network, got {create_using!r}")
+    require_class(create_using)
     dt = None if dt is None else step_length(dt)
     if isinstance(source, (str, os.PathLike)):
         raw = read_bytes(source, MAX_BYTES)

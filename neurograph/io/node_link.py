@@ -12,8 +12,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from neurograph.errors import FormatError, ParameterError
-from neurograph.io.files import Object, is_text, parse_json, read_text, shown, warn_lost, write_text
+from neurograph.errors import FormatError
+from neurograph.io.files import Object, is_text, read_json, shown, warn_lost, write_text
 from neurograph.io.plain import MAX_DEPTH, SAFE
 from neurograph.io.plain_graph import Form, passing, plain_graph
 from neurograph.io.plain_graph_reader import Found, build, require_plain, require_reader_options
@@ -124,16 +124,7 @@ def read_node_link(
     {'weight': 2.5, 'colour': 'red'}
     """
     require_reader_options(create_using, self_loops)
-    if isinstance(source, Mapping):
-        return build(_found(dict(source)), create_using, self_loops, seed)
-    if isinstance(source, str) and source.lstrip().startswith("{"):
-        raise ParameterError("source is JSON itself; give a path, or json.loads(source)")
-    if not isinstance(source, (str, os.PathLike)):
-        raise ParameterError(f"source must be a path or a mapping, got {shown(source)}")
-    try:
-        return build(_found(parse_json(read_text(source))), create_using, self_loops, seed)
-    except FormatError as error:
-        raise FormatError(f"{os.fspath(source)}: {error}") from None
+    return read_json(source, lambda found: build(_found(found), create_using, self_loops, seed))
 
 
 # ---------------------------------------------------------------- what JSON holds
