@@ -142,6 +142,7 @@ ORDER = [
     "io.graphml_parser",
     "io.graphml",
     "io.edge_list",
+    "io.edge_list_writer",
     "io.dot",
     "io.nir_file",
     "io.nir",
