@@ -145,6 +145,7 @@ ORDER = [
     "io.edge_list_writer",
     "io.dot",
     "io.nir_file",
+    "io.nir_populations",
     "io.nir",
     "io.nir_writer",
     "io.standalone.recipe",
