@@ -56,6 +56,7 @@ ORDER = [
     "inspection.probes",
     "inspection.telling",
     "learning",
+    "learning.loss_base",
     "learning.losses",
     "learning.schedules",
     "learning.optimizers",
