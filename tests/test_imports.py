@@ -60,6 +60,7 @@ ORDER = [
     "learning.losses",
     "learning.schedules",
     "learning.optimizers",
+    "learning.lately",
     "learning.gradients",
     "learning.updates",
     "learning.influences",
@@ -86,7 +87,9 @@ ORDER = [
     "inspection.unrolled",
     "inspection.paths",
     "inspection.explain",
+    "inspection.gradients",
     "inspection.states",
+    "inspection.formulas",
     "inspection.updates",
     "inspection.routes",
     "inspection.tangents",
@@ -196,7 +199,7 @@ ORDER = [
 # Delegating methods, which import when they are called; the only exceptions.
 DELEGATES = {
     ("network", "io.native"),
-    ("elements", "inspection.explain"),
+    ("elements", "inspection.gradients"),
     ("elements", "inspection.states"),
     ("elements", "inspection.updates"),
     ("training", "io.checkpoint"),
