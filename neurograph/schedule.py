@@ -18,7 +18,7 @@ import numpy as np
 from neurograph.check import check
 from neurograph.cycles import feedback_arcs, shortest_cycle
 from neurograph.elements import INPUT, Synapse
-from neurograph.errors import CycleError, NeurographWarning, ParameterError, room_for
+from neurograph.errors import CycleError, NeurographWarning, ParameterError, counted, room_for
 from neurograph.graph import NeuronGraph
 from neurograph.guard import exclusive
 from neurograph.sweeps import levels, picked, reach, sorted_by, sweep, taken
@@ -353,7 +353,7 @@ def _cycle_error(wiring: Wiring) -> CycleError:
         if a >= n_plain
     ]
     n = len(cycle)
-    many = _count(n, "synapse") + (f" or gate{'s' * (n != 1)}" if closing else "")
+    many = counted(n, "synapse") + (f" or gate{'s' * (n != 1)}" if closing else "")
     return CycleError(
         f"{many} without delay form{'s' * (n == 1)} a cycle:"
         f" {' -> '.join(nodes)}{''.join(closing)}.\n"
@@ -414,8 +414,8 @@ def _explain(plan: Plan) -> Iterator[str]:
     n_levels = int(plan.level.max()) + 1 if plan.n_neurons else 0
     total = plan.n_synapses + plan.n_memories
     yield (
-        f"{_count(plan.n_neurons, 'neuron')} in {_count(n_levels, 'level')},"
-        f" {_count(total, 'synapse')}"
+        f"{counted(plan.n_neurons, 'neuron')} in {counted(n_levels, 'level')},"
+        f" {counted(total, 'synapse')}"
     )
     for j in range(min(plan.n_neurons, SHOWN)):
         here = [e for e in range(plan.indptr[j], plan.indptr[j + 1]) if not plan.delay[e]]
@@ -452,7 +452,7 @@ def _why(plan: Plan, e: int, late_gates: set[int]) -> Iterator[str]:
         ends = (plan.name(u), plan.name(v))
         if plan.delay[e]:
             path = _path(plan, v, u)
-            steps = _count(int(plan.delay[e]), "step")
+            steps = counted(int(plan.delay[e]), "step")
             if path:
                 cycle = " -> ".join(repr(plan.name(j)) for j in [u, *path])
                 why = f"it closes the cycle {cycle}"
@@ -481,7 +481,3 @@ def _path(plan: Plan, start: int, end: int) -> list[int]:
     while path and path[-1] != start:
         path.append(came[path[-1]])
     return path[::-1]
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'s' * (n != 1)}"

@@ -122,6 +122,7 @@ ORDER = [
     "inspection.temporary",
     "inspection.what_if",
     "inspection.inspected",
+    "online_learner",
     "network",
     "costs",
     "trainer_settings",
