@@ -10,7 +10,17 @@ import numpy as np
 from neurograph.errors import ParameterError
 from neurograph.functions import get_activation
 from neurograph.table import FLOAT, Column, Handle, SharedColumn, Table
-from neurograph.values import bound, choice, flag, fraction, natural, number, positive, same
+from neurograph.values import (
+    bound,
+    choice,
+    flag,
+    fraction,
+    hashable,
+    natural,
+    number,
+    positive,
+    same,
+)
 
 __all__ = [
     "HIDDEN",
@@ -136,18 +146,14 @@ def _encode_gater(name: str, value: Any) -> tuple[Hashable] | GaterId:
     if isinstance(value, GaterId):
         return value
     value = value.name if isinstance(value, Neuron) else value
-    try:
-        hash(value)
-    except TypeError:
-        raise ParameterError(f"{name} must be the name of a neuron, got {value!r}") from None
+    if not hashable(value):
+        raise ParameterError(f"{name} must be the name of a neuron, got {value!r}")
     return (value,)
 
 
 def _encode_tie(name: str, value: Any) -> Hashable:
-    try:
-        hash(value)
-    except TypeError:
-        raise ParameterError(f"{name} must be a label that is hashable, got {value!r}") from None
+    if not hashable(value):
+        raise ParameterError(f"{name} must be a label that is hashable, got {value!r}")
     return value
 
 

@@ -19,6 +19,7 @@ from neurograph.errors import GraphError, ParameterError, suggest
 from neurograph.guard import exclusive
 from neurograph.store import Store
 from neurograph.table import Column, Handle, Items
+from neurograph.values import float_dtype, generator, hashable
 
 __all__ = ["NeuronGraph"]
 
@@ -79,8 +80,8 @@ class NeuronGraph(nx.DiGraph):
         dtype: Any = "float64",
         **attr: Any,
     ):
-        self._store = Store(self, _float_dtype(dtype))
-        self._rng, self.seed = _generator(seed)
+        self._store = Store(self, float_dtype(dtype))
+        self._rng, self.seed = generator(seed)
         super().__init__(incoming_graph_data, **attr)
 
     @property
@@ -109,7 +110,7 @@ class NeuronGraph(nx.DiGraph):
         """Add many neurons: nodes, or pairs of a node and its attributes. All or none."""
         items = []
         for node in nodes_for_adding:
-            pair = isinstance(node, tuple) and len(node) == 2 and not _hashable(node)
+            pair = isinstance(node, tuple) and len(node) == 2 and not hashable(node)
             name, own = node if pair else (node, {})
             items.append((name, {**attr, **own}))
         self._put_neurons(items)
@@ -540,7 +541,7 @@ class NeuronGraph(nx.DiGraph):
             return self.neuron(name).name
         if name is None:
             raise ParameterError("None cannot be a node")
-        if not _hashable(name):
+        if not hashable(name):
             raise ParameterError(f"the name of a neuron must be hashable, got {name!r:.80}")
         return name
 
@@ -638,30 +639,3 @@ def _stable_order(key: np.ndarray) -> np.ndarray:
     if key.max(initial=0) < 2**16:
         return order
     return order[np.argsort((key >> 16).astype(np.uint16)[order], kind="stable")]
-
-
-def _hashable(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
-
-
-def _float_dtype(dtype: Any) -> np.dtype:
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = None
-    if found is None or found.name not in ("float64", "float32"):
-        raise ParameterError(f"dtype must be 'float64' or 'float32', got {dtype!r}")
-    return found
-
-
-def _generator(seed: Any) -> tuple[np.random.Generator | None, int | None]:
-    if isinstance(seed, np.random.Generator):
-        return seed, None
-    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    if seed is None or (whole and seed >= 0):
-        return None, None if seed is None else int(seed)
-    raise ParameterError(f"seed must be a whole number of 0 or more, got {seed!r}")

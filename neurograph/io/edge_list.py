@@ -20,6 +20,7 @@ from neurograph.errors import FormatError, ParameterError
 from neurograph.io.files import read_text, shown, warn_lost
 from neurograph.io.plain_graph_reader import Found, build, require_plain, require_reader_options
 from neurograph.network import Network
+from neurograph.values import hashable
 
 __all__ = ["READ", "inferred", "read_edge_list"]
 
@@ -151,12 +152,10 @@ class _Table:
     def _require_name(self, i: int, row: dict, column: str) -> None:
         if row.get(column) is None:
             raise FormatError(f"{self.where(i)}: there is no {column}")
-        try:
-            hash(row[column])
-        except TypeError:
+        if not hashable(row[column]):
             raise FormatError(
                 f"{self.where(i)}: {column} {shown(row[column])} cannot be the name of a neuron"
-            ) from None
+            )
 
     # -- rows of Python
 

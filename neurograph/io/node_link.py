@@ -18,6 +18,7 @@ from neurograph.io.plain import MAX_DEPTH, SAFE
 from neurograph.io.plain_graph import Form, passing, plain_graph
 from neurograph.io.plain_graph_reader import Found, build, require_plain, require_reader_options
 from neurograph.network import Network
+from neurograph.values import hashable
 
 __all__ = ["read_node_link", "write_node_link"]
 
@@ -202,12 +203,8 @@ def _id(attributes: dict, key: str, where: str) -> Any:
     if key not in attributes:
         raise FormatError(f"{where} has no {key!r}")
     id = _tuples(attributes.pop(key))
-    try:
-        hash(id)
-    except TypeError:
-        id = None
-    if id is None:
-        raise FormatError(f"{where}.{key} must be the name of a neuron, and cannot be") from None
+    if id is None or not hashable(id):
+        raise FormatError(f"{where}.{key} must be the name of a neuron, and cannot be")
     return id
 
 
