@@ -23,6 +23,7 @@ ORDER = [
     "wiring",
     "cycles",
     "check",
+    "plans",
     "schedule",
     "engines.finite",
     "engines.base",
@@ -205,7 +206,7 @@ DELEGATES = {
     ("elements", "inspection.updates"),
     ("training", "io.checkpoint"),
     ("elements", "viz.html"),
-    ("schedule", "viz.html"),
+    ("plans", "viz.html"),
 }
 ROOT = Path(neurograph.__file__).parent
 
