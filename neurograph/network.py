@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neurograph import conversion, learner, merging, training
+from neurograph import conversion, graph_conversion, learner, merging, training
 from neurograph.conversion import read_column, write_column
 from neurograph.elements import Neuron, Synapse
 from neurograph.engines import get_engine
@@ -190,7 +190,7 @@ class Network(Inspected, OnlineLearner):
         return self.layers[name]
 
     # Documented where they are written; mypy cannot bind a generic function as a method.
-    from_graph = classmethod(conversion.from_graph)  # type: ignore[var-annotated]
+    from_graph = classmethod(graph_conversion.from_graph)  # type: ignore[var-annotated]
     from_arrays = classmethod(conversion.from_arrays)  # type: ignore[var-annotated]
 
     @exclusive

@@ -72,6 +72,7 @@ ORDER = [
     "learning.online",
     "layers",
     "initializers",
+    "graph_conversion",
     "conversion",
     "lessons",
     "rounds",
