@@ -17,6 +17,9 @@ ORDER = [
     "sweeps",
     "ties",
     "table",
+    "encoding",
+    "neurons",
+    "synapses",
     "elements",
     "store",
     "graph",
@@ -199,14 +202,17 @@ ORDER = [
     "__main__",
     "",
 ]
-# Delegating methods, which import when they are called; the only exceptions.
+# Delegating methods, which import when they are called, and a type; the only exceptions.
 DELEGATES = {
     ("network", "io.native"),
-    ("elements", "inspection.gradients"),
-    ("elements", "inspection.states"),
-    ("elements", "inspection.updates"),
+    ("neurons", "synapses"),
+    ("neurons", "inspection.states"),
+    ("neurons", "inspection.updates"),
+    ("synapses", "inspection.gradients"),
+    ("synapses", "inspection.updates"),
     ("training", "io.checkpoint"),
-    ("elements", "viz.html"),
+    ("neurons", "viz.html"),
+    ("synapses", "viz.html"),
     ("plans", "viz.html"),
 }
 ROOT = Path(neurograph.__file__).parent
