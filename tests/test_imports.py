@@ -22,6 +22,7 @@ ORDER = [
     "synapses",
     "elements",
     "store",
+    "editing",
     "graph",
     "wiring",
     "cycles",
