@@ -162,6 +162,15 @@ def room_for(what: str, n_bytes: int) -> Iterator[None]:
         ) from None
 
 
+def counted(n: int, what: str) -> str:
+    """Return how many there are of something, in words.
+
+    >>> counted(1, "step"), counted(2, "step")
+    ('1 step', '2 steps')
+    """
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
 def suggest(name: object, known: Iterable[Any]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest known name, or nothing.
 
