@@ -170,6 +170,21 @@ def test_cells_that_gate_themselves_and_what_they_read(gate_delay, engine):
         by_strength(0.0)
 
 
+@pytest.mark.parametrize("order", ["xkcy", "xcky"])
+def test_what_a_cell_remembers_in_some_lanes_is_nothing_to_the_next(order):
+    net = ng.Network(seed=3)
+    for name in order:
+        role = {"x": "input", "y": "output"}.get(name, "hidden")
+        net.add_neuron(name, role=role, activation="tanh", bias=0.1)
+    for u, v, delay in ["xk0", "xc0", "cy0", "kc3", "ck3"]:
+        net.add_synapse(u, v, weight=0.5, delay=int(delay))
+    net.add_synapse("c", "c", weight=0.9)
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(40, 6, 1)), rng.normal(size=(40, 6, 1))  # more lanes than one vector
+    found = net.lesion_map(X, Y, obs=False, engine="compiled")
+    same(found.exact, *one_by_one(net, X, Y, "squared_error"))
+
+
 @settings(max_examples=30)
 @given(given=lessons())
 def test_a_neuron_without_output_is_one_whose_output_is_0(given):
