@@ -422,3 +422,16 @@ def test_curvatures_of_losses_are_slopes_of_their_derivatives(name, activation):
     out = Outputs(s, f(s), [f] * 3, "abc")
     assert close(loss.curvature(out, t, dy, ds), wanted, 1e-7)
     assert close(loss.total(out, t), terms(0).value, 1e-14)
+
+
+@pytest.mark.parametrize("room", [1, 60, 400])
+def test_little_room_for_steps_changes_nothing(monkeypatch, room):
+    net = ng.lstm(2, 1, 1, seed=1)
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(2, 3, 2)), rng.uniform(size=(2, 3, 1))
+    whole = net.lesion_map(X, Y, obs=False)
+    monkeypatch.setattr(module, "ROOM", room)
+    found = net.lesion_map(X, Y, obs=False)
+    for name in NUMBERS:
+        assert close(getattr(found, name), getattr(whole, name), 1e-13)
+        assert close(getattr(found.neurons, name), getattr(whole.neurons, name), 1e-13)
