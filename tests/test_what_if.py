@@ -637,3 +637,14 @@ def test_what_is_removed_before_a_block_begins_is_an_error():
     with pytest.raises(ng.DetachedError):
         net.lesion(s)
     assert kept(net) == before
+
+
+@pytest.mark.parametrize("names", [["cell.2", "cell.0"], ["cell.0", "cell.1", "cell.2"]])
+def test_a_copy_of_a_driven_network_takes_what_was_held_behind_its_inputs(names):
+    net = ng.lstm(2, 3, 1, seed=0)
+    rng = np.random.default_rng(0)
+    X, values = rng.normal(size=(4, 3, 2)), rng.normal(size=(4, 3, len(names)))
+    with net.clamp(names, values):
+        outputs, twin = net.run(X).outputs, net.copy()
+    assert twin.inputs == [*net.inputs, *names]
+    assert (twin.run(np.concatenate([X, values], -1)).outputs == outputs).all()
