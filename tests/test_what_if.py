@@ -648,3 +648,16 @@ def test_a_copy_of_a_driven_network_takes_what_was_held_behind_its_inputs(names)
         outputs, twin = net.run(X).outputs, net.copy()
     assert twin.inputs == [*net.inputs, *names]
     assert (twin.run(np.concatenate([X, values], -1)).outputs == outputs).all()
+
+
+def test_what_a_block_changes_in_a_plan_cannot_be_written_either():
+    net = ng.perceptron(2, 3, 1, seed=0)
+    net.tie(list(net.synapses)[:3])
+    net.plan()
+    with net.lesion(net.synapses[0]), net.clamp("hidden.1", 0.5):
+        plan = net.plan()
+    for inside in (plan, net.plan()):
+        for name in ("tie_indptr", "tie_synapse", "activation"):
+            array = getattr(inside, name)
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 0
