@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import neurograph as ng
 from neurograph.inspection import paths as searching
 from neurograph.inspection.explain import _Backward
+from neurograph.inspection.explanation import Explanation, Part, Section, plain
 from neurograph.inspection.paths import strongest_paths
 from tests.strategies import close, networks, runs, sequences
 
@@ -371,3 +372,55 @@ def test_a_synapse_into_an_input_has_no_gradient():
     net.backward([[[0.0], [0.0]]])
     e = net.edges["y", "a"].explain()
     assert e.gradient == 0 and e.n_paths == 0 and "is an input" in str(e)
+
+
+@pytest.mark.parametrize("k", [1, 3, 40])
+def test_a_search_that_ends_anywhere_has_true_paths_and_bounds_all_others(monkeypatch, k):
+    net = ng.perceptron(3, 4, 3, 2, seed=0)
+    rng = np.random.default_rng(0)
+    net.forward(rng.normal(size=(5, 3)))
+    net.backward(rng.normal(size=(5, 2)))
+    run, loss, fed = inner(net, net.edges["input.0", "hidden1.0"])
+    known = {(e, hops): v for v, e, hops in every_path(run, loss, fed)}
+    counts = []
+    for most in range(1, 40):
+        monkeypatch.setattr(searching, "MOST_HOPS", most)
+        paths, others_at_most = strongest_paths(run, loss, fed.items(), k)
+        found = {(p.begin, p.hops): p.value for p in paths}
+        assert len(found) == len(paths) <= k  # each only once
+        assert close([found[key] for key in found], [known[key] for key in found], 1e-12)
+        assert [abs(p.value) for p in paths] == sorted((abs(p.value) for p in paths), reverse=True)
+        more = strongest_paths(run, loss, fed.items(), 40).paths
+        assert [p.hops for p in paths] == [p.hops for p in more][:k]  # none of them is better
+        others = [abs(v) for key, v in known.items() if key not in found]
+        assert others_at_most >= max(others, default=0.0) - 1e-15
+        counts.append(len(paths))
+    assert counts[0] == 0 and counts[-1] == min(k, len(known))
+    assert k < 40 or len(set(counts)) > 2  # some searches end with a part of them
+
+
+def test_numbers_of_a_table_stand_below_each_other_and_signs_are_told():
+    parts = (
+        Part(-0.75, "a", "w · δ", (-0.5, 1.5)),
+        Part(12.0, "longer", "w", (12.0,)),
+        Part(0.0, "-"),
+    )
+    one = Explanation()
+    one.title, one.sections = "t", (Section("parts", "by term", "(7)", parts, 11.25),)
+    assert str(one).splitlines() == [
+        "t",
+        "",
+        "by term, (7):",
+        "  a       w · δ  = (-0.5) · 1.5  -0.75",
+        "  longer  w      = 12             12",
+        "  -                               0",
+        "  sum                             11.25",
+    ]
+    assert Part(2.0, "a", numbers=(-1.0, -2.0, 0.0)).product == "(-1) · (-2) · 0"
+
+
+def test_plain_values_are_those_of_json():
+    about = {"a": 1, "b": True, "c": "x", "d": None, "e": 0.5, "f": [2, "y"], 3: ("p", 1)}
+    wanted = {"a": 1, "b": True, "c": "x", "d": None, "e": 0.5, "f": [2, "y"], "3": "('p', 1)"}
+    assert plain(about) == wanted
+    assert json.loads(json.dumps(plain({"x": np.float64(0.25)}))) == {"x": 0.25}

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 import neurograph as ng
 from neurograph.functions import ACTIVATIONS, get_activation, slope_of
+from neurograph.inspection import curvature as surgery
 from neurograph.inspection import lesion_map as module
-from neurograph.inspection.curvature import hessian
+from neurograph.inspection.curvature import hessian, is_wanted
 from neurograph.learning.losses import LOSSES, Outputs, get_loss
 from tests.strategies import SMOOTH, close, networks, sequences
 
@@ -435,3 +436,30 @@ def test_little_room_for_steps_changes_nothing(monkeypatch, room):
     for name in NUMBERS:
         assert close(getattr(found, name), getattr(whole, name), 1e-13)
         assert close(getattr(found.neurons, name), getattr(whole.neurons, name), 1e-13)
+
+
+def test_surgery_is_asked_of_as_many_parameters_as_can_be_afforded(monkeypatch):
+    assert is_wanted(ng.perceptron(199, 1, seed=0).plan(), None) == (True, "")  # 200 of them
+    assert not is_wanted(ng.perceptron(200, 1, seed=0).plan(), None)[0]
+    plan = ng.lstm(2, 2, 1, seed=0).plan()
+    assert plan.n_memories
+    size = plan.n_synapses + plan.n_memories + plan.n_neurons - len(plan.inputs)
+    monkeypatch.setattr(surgery, "AFFORDABLE", size)
+    assert is_wanted(plan, None) == (True, "")
+    monkeypatch.setattr(surgery, "AFFORDABLE", size - 1)
+    assert is_wanted(plan, None) == (
+        False, f"obs: the network has {size} parameters; obs=True computes it all the same"
+    )  # fmt: skip
+    assert is_wanted(plan, True) == (True, "") and is_wanted(plan, False) == (False, "")
+
+
+def test_ten_rows_are_ranked_and_the_first_is_named():
+    net, (X, Y) = ng.perceptron(2, 5, 1, seed=0), xor()
+    found = net.lesion_map(X, Y, obs=False)
+    best = found.strongest(1)
+    assert len(found.strongest()) == 10 < len(found) == 15
+    assert f"most by {best.source[0]!r} -> {best.target[0]!r}: {best.exact[0]:+.4g}>" in repr(found)
+    assert str(found).splitlines()[-1] == "… and 5 that matter less"
+    lonely = ng.Network()
+    lonely.add_neuron("x", role="input"), lonely.add_neuron("y", role="output")
+    assert "of 0 synapses and 1 neurons" in repr(lonely.lesion_map([[1]], [[0]]))

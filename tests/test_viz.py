@@ -604,3 +604,10 @@ def test_every_picture_of_the_docs_is_made_by_the_script():
     for name, ax in made.items():
         assert f"img/{name}.png" in text
         assert ax.has_data() or ax.patches
+
+
+@pictured
+def test_twenty_lesions_are_drawn_unless_told_otherwise():
+    net = ng.perceptron(3, 6, 1, seed=0)
+    found = net.lesion_map(np.eye(3), np.ones((3, 1)), obs=False)
+    assert len(widths(found.plot())) == 20 < len(found) == 24
