@@ -411,8 +411,14 @@ def test_hostile_names_stay_text():
 @pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
 def test_hostile_names_are_drawn_as_they_are():
     net = hostile()
+    shown = [
+        "<script>a…cript>", "$\\frac{$", 'a"b&c', "]]>", r"two\nlines", r"\x00\x1b", r"\ud800",
+        r"\u202eright", "('<b>', 1)", "xxxxxxxxx…xxxxxx", "漢字かな交じり文の長い名前です", ""
+    ]  # fmt: skip
     for ax in (net.draw(), net.draw("matrix"), net.draw(x="visit")):
-        _renderer(ax)
+        _renderer(ax)  # a name that is taken for mathematics raises here
+        texts = [text.get_text() for text in (*ax.texts, *ax.get_xticklabels())]
+        assert [text for text in texts if text in shown] == shown
 
 
 @settings(max_examples=15)
