@@ -10,6 +10,7 @@ from neurograph.functions import ACTIVATIONS, get_activation, slope_of
 from neurograph.inspection import curvature as surgery
 from neurograph.inspection import lesion_map as module
 from neurograph.inspection.curvature import hessian, is_wanted
+from neurograph.inspection.lanes import Lanes
 from neurograph.learning.losses import LOSSES, Outputs, get_loss
 from tests.strategies import SMOOTH, close, networks, sequences
 
@@ -432,7 +433,17 @@ def test_little_room_for_steps_changes_nothing(monkeypatch, room):
     X, Y = rng.normal(size=(2, 3, 2)), rng.uniform(size=(2, 3, 1))
     whole = net.lesion_map(X, Y, obs=False)
     monkeypatch.setattr(module, "ROOM", room)
+    kept, begin = [], Lanes.__init__
+
+    def spied(lanes, base, visits, sample, *more):
+        begin(lanes, base, visits, sample, *more)
+        n_lesions = np.bincount(sample).max()
+        kept.append((n_lesions, lanes.past.size // lanes.orders))
+
+    monkeypatch.setattr(Lanes, "__init__", spied)
     found = net.lesion_map(X, Y, obs=False)
+    assert all(n == 1 or size <= room for n, size in kept)
+    assert room < 400 or max(kept)[0] > 1  # some have room for several
     for name in NUMBERS:
         assert close(getattr(found, name), getattr(whole, name), 1e-13)
         assert close(getattr(found.neurons, name), getattr(whole.neurons, name), 1e-13)
