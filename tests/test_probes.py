@@ -452,6 +452,25 @@ def test_a_network_with_probes_is_copied_and_pickled_without(net):
         assert not twin._probes
 
 
+@pytest.mark.parametrize(("every", "capacity"), [(1, 20_000), (3, 20_000), (1, 7), (2, 100)])
+def test_moments_are_numbered_on_through_runs_and_training(every, capacity):
+    net = ng.Network([("x", "y", {"weight": 1.0})])
+    net.inputs, net.outputs, net.nodes["y"].activation = ["x"], ["y"], "identity"
+    probe = net.probe(neurons="y", what="output", every=every, capacity=capacity)
+    wanted, events = [], []
+    for samples, steps in ((5, 2), (1, 1), (3001, 3), (4, 1)):  # one longer than a piece
+        X = len(wanted) + np.arange(samples * steps, dtype=float)
+        net.run(X.reshape(samples, steps, 1))
+        net.backward(np.zeros((samples, steps, 1)))
+        wanted += [*X, X[-1]]
+        events += [*["run"] * len(X), "backward"]
+    due = np.arange(probe.every, len(wanted) + 1, probe.every)
+    assert probe.every == every if capacity == 20_000 else probe.every > every
+    assert probe.moments.tolist() == due.tolist()
+    assert probe.events.tolist() == [events[number - 1] for number in due]
+    assert probe["output"][:, 0].tolist() == [wanted[number - 1] for number in due]
+
+
 # ---------------------------------------------------------------- how users name them
 
 
