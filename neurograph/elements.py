@@ -297,6 +297,33 @@ class Neuron(Handle):
 
         return explain_neuron(self, sample=sample, step=step, terms=terms)
 
+    def explain_update(self) -> Any:
+        """Explain by what the last update changed the bias; as `Synapse.explain_update`.
+
+        Returns
+        -------
+        UpdateExplanation
+
+        Examples
+        --------
+        >>> import neurograph as ng
+        >>> net = ng.Network([("a", "y", {"weight": 2.0})])
+        >>> net.inputs, net.outputs, net.nodes["y"].activation = ["a"], ["y"], "identity"
+        >>> net.activate([1.0])
+        array([2.])
+        >>> net.propagate(0.1, [5.0])
+        >>> print(net.nodes["y"].explain_update())
+        bias of neuron 'y': 0 -> 0.3, changed by 0.3
+        <BLANKLINE>
+        what changed it:
+          the gradient of this step, by rule 'lstm-g'  -rate · gradient  = (-0.1) · (-3)   0.3
+          sum                                                                              0.3
+        The gradient that rule 'lstm-g' finds of it is exact.
+        """
+        from neurograph.inspection.updates import explain_update
+
+        return explain_update(self)
+
     def encoded(self, attributes: Mapping) -> tuple[dict[Column, Any], dict]:
         """Return stored values for parameters, and the user's own attributes."""
         return self.encode(self.name, attributes, self.role, self._home.store.dtype)
@@ -442,15 +469,23 @@ class Synapse(Handle):
     ) -> Any:
         """Explain the gradient of this synapse: the formula in numbers, and where δ comes from.
 
+        That of the last `net.backward` or `net.propagate`, whichever came last.
+
         Three ways to split the gradient that the last `net.backward` found, each adding up to it:
         term by term (equation (7) of docs/model.md), by where the δ of the target comes from
         (equations (5) and (6)), and by the strongest paths to the loss with a remainder. Paths
         are found best first, never all of them.
 
+        What `propagate` found is explained until the next `activate`: with rule "lstm-g" as δ of
+        the target times the eligibility trace, and δ of each neuron that the target gates times
+        the extended trace; with "bptt" as a backward pass through its window; with "rtrl" as the
+        derivative of the loss times sensitivities. `.status` says whether it is exact.
+
         Parameters
         ----------
         sample, step : int, optional
-            Explain what one sample, or the weight at one step, adds; all unless given.
+            Explain what one sample, or the weight at one step, adds; all unless given. Of
+            `backward` only.
         paths : int
             How many paths are listed.
         terms : int
@@ -458,14 +493,16 @@ class Synapse(Handle):
 
         Returns
         -------
-        SynapseExplanation
-            To `print`; `.gradient`, `.parts`, `.hops`, `.paths`, `.by_step`, `.by_sample`,
-            `.to_dict()`.
+        SynapseExplanation or StepExplanation
+            To `print`; `.gradient`, `.parts`, `.hops`, `.status`, `.to_dict()`; of `backward` and
+            of rule "bptt" also `.paths`, `.by_step`, `.by_sample`. The latter is of the other
+            rules.
 
         Raises
         ------
         ParameterError
-            No backward pass, or the network was edited since.
+            Neither a backward pass nor a step that was learned from, or the network was edited
+            since.
         DetachedError
             The synapse was removed.
 
@@ -492,7 +529,7 @@ class Synapse(Handle):
           remainder: rounding   0
           sum                   3
         """
-        from neurograph.inspection.explain import explain_synapse
+        from neurograph.inspection.gradients import explain_synapse
 
         return explain_synapse(self, sample=sample, step=step, paths=paths, terms=terms)
 
@@ -501,8 +538,8 @@ class Synapse(Handle):
 
         The parts add up to the change: gradient, clipping, penalties and what the optimizer
         remembers, each by the optimizer's formula; then the synapse's own rate, bounds and sign;
-        or the gradient of a rule of online learning. The update has to be made inside
-        `with net.keep_updates():`.
+        or the gradient of a rule of online learning. It works after whatever learned last: `fit`,
+        `propagate`, `learn`, steppers, trainers.
 
         Returns
         -------
@@ -512,7 +549,7 @@ class Synapse(Handle):
         Raises
         ------
         ParameterError
-            Nothing was kept, or the network was changed since; see `Network.keep_updates`.
+            The network has not learned yet, or was edited since.
         DetachedError
             The synapse was removed.
 
@@ -521,8 +558,7 @@ class Synapse(Handle):
         >>> import neurograph as ng
         >>> net = ng.Network([("a", "y", {"weight": 2.0})])
         >>> net.inputs, net.outputs, net.nodes["y"].activation = ["a"], ["y"], "identity"
-        >>> with net.keep_updates():
-        ...     history = net.fit([[1.0]], [[5.0]], optimizer=ng.SGD(0.1, l2=0.5))
+        >>> history = net.fit([[1.0]], [[5.0]], optimizer=ng.SGD(0.1, l2=0.5))
         >>> print(net.edges["a", "y"].explain_update())
         weight of synapse 'a' -> 'y': 2 -> 2.2, changed by 0.2
         <BLANKLINE>

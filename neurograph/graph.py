@@ -580,7 +580,7 @@ class NeuronGraph(nx.DiGraph):
     @exclusive
     def __getstate__(self) -> dict:
         passing = {"_plan", "_tape", "_input_gradient", "_synapse_order", "_what_if", "_held"}
-        passing |= {"_journal", "_kept_update", "_probes"}
+        passing |= {"_last", "_probes"}
         passing |= {"adj", "nodes", "edges", "succ", "pred"}
         return {k: v for k, v in self.__dict__.items() if k not in passing}
 

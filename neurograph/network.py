@@ -36,6 +36,7 @@ from neurograph.inspection import probes, telling
 from neurograph.inspection.inspected import Inspected
 from neurograph.inspection.selections import Selection
 from neurograph.layers import Layer
+from neurograph.learning import lately
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Loss, get_loss, softmax
 from neurograph.learning.online import ExtendedTrace, Online, Step
@@ -590,6 +591,7 @@ class Network(Inspected):
         recording, executor = self._last_run()
         shape, n_out = recording._shape, len(recording.plan.outputs)
         require_outputs(recording.plan)
+        lately.settle(self)
         if (target is None) == (gradient is None):
             raise ParameterError("backward takes either a target or gradient=, one of the two")
         if gradient is None:
@@ -613,6 +615,7 @@ class Network(Inspected):
             d_input = backpropagate(self, executor, recording, full, zero, accumulate)
         self._input_gradient = d_input.transpose(2, 0, 1).reshape(*shape, -1)
         show_delta(self, recording)
+        self._online.fresh = False
         if self._probes:
             telling.observe(self, "backward")
         return value
@@ -659,6 +662,7 @@ class Network(Inspected):
                 f" {self.rule!r}; net.reset_state() first, then set another rule"
             )
         if rule != self.rule:
+            lately.note(self, self._online)
             self._online.edits = -1  # a stepper of the old rule sees that it is out of date
             self._online = fresh
 

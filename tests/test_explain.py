@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import neurograph as ng
 from neurograph.inspection import paths as searching
-from neurograph.inspection.explain import _Backward
+from neurograph.inspection.explain import Backward
 from neurograph.inspection.explanation import Explanation, Part, Section, plain
 from neurograph.inspection.paths import strongest_paths
 from tests.strategies import close, networks, runs, sequences
@@ -35,7 +35,7 @@ def explained(run, engine="walker"):
 
 def inner(net, synapse, **selection):
     recording = net._tape[0]
-    found = _Backward(net, recording, synapse, selection.get("sample"), selection.get("step"))
+    found = Backward(net, recording, synapse, selection.get("sample"), selection.get("step"))
     return found.run, found.loss, found.fed
 
 
@@ -159,16 +159,23 @@ def test_a_step_of_activate_is_explained_until_its_weights_change(net, data):
     net.run(1 - x[None])  # another run, which is not what is shown any more
     for row in x:
         net.activate(row)
-    for neuron in net.neurons:
-        e = neuron.explain()
-        assert (e.state, e.output) == (neuron.state, neuron.output)
-        assert close(total(e.parts), neuron.state, 1e-12)
+    for learned in False, True:
+        if learned:
+            net.propagate(0.1, np.full(len(net.outputs), 0.5))
+        for neuron in net.neurons:
+            e = neuron.explain()
+            assert (e.state, e.output) == (neuron.state, neuron.output)
+            assert close(total(e.parts), neuron.state, 1e-12)
 
 
-def test_after_propagate_a_state_is_not_explained_with_other_weights():
+def test_a_state_is_not_explained_with_other_weights():
     net = ng.perceptron(2, 3, 1, seed=0)
     net.activate([1, 1])
     assert net.nodes["output.0"].explain().step is None
+    net.propagate(0.5, [0])
+    assert total(net.nodes["output.0"].explain().parts) == pytest.approx(
+        net.nodes["output.0"].state
+    )
     net.propagate(0.5, [0])
     with pytest.raises(ng.ParameterError, match="changed since neuron 'output.0' had this state"):
         net.nodes["output.0"].explain()

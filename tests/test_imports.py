@@ -59,6 +59,7 @@ ORDER = [
     "learning.losses",
     "learning.schedules",
     "learning.optimizers",
+    "learning.lately",
     "learning.gradients",
     "learning.updates",
     "learning.influences",
@@ -85,7 +86,9 @@ ORDER = [
     "inspection.unrolled",
     "inspection.paths",
     "inspection.explain",
+    "inspection.gradients",
     "inspection.states",
+    "inspection.formulas",
     "inspection.updates",
     "inspection.routes",
     "inspection.tangents",
@@ -192,7 +195,7 @@ ORDER = [
 # Delegating methods, which import when they are called; the only exceptions.
 DELEGATES = {
     ("network", "io.native"),
-    ("elements", "inspection.explain"),
+    ("elements", "inspection.gradients"),
     ("elements", "inspection.states"),
     ("elements", "inspection.updates"),
     ("training", "io.checkpoint"),

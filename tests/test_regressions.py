@@ -577,3 +577,21 @@ def test_a_tuple_in_a_query_was_called_a_missing_bracket(query):
         net.synapses.query(query)
     assert str(caught.value).splitlines()[-1].index("^") == 2 + query.index("(")
     assert len(net.synapses.query("source == @a", a=("x", 1))) == 1
+
+
+def test_tables_of_synapses_are_asked_by_name_and_answer_in_plain_numbers():
+    """An unhashable key was a TypeError; each look-up went through all rows."""
+    net = chain(("a", 1), ("h", 2), "y")
+    X, Y = np.ones((1, 2, 1)), np.zeros((1, 2, 1))
+    effects, certificate = net.lesion_map(X, Y), net.verify_gradients(X, Y)
+    for synapse in net.synapses:
+        ends = synapse.source, synapse.target
+        assert effects[synapse] == effects[ends] and effects[ends]["target"] == synapse.target
+        assert type(effects[ends]["exact"]) is float
+        assert certificate[synapse] is certificate[ends] and certificate[ends].name == ends
+    assert effects.neurons["h", 2] == effects.neurons[net.nodes["h", 2]]
+    assert certificate[net.nodes["y"]].kind == "bias" == certificate["y"].kind
+    for table in (effects, effects.neurons, certificate):
+        for unknown in ([1], "q", ("q", "y"), net):
+            with pytest.raises(ng.ParameterError, match="no synapse|no neuron|says nothing of"):
+                table[unknown]

@@ -231,6 +231,8 @@ class Lesson(NamedTuple):
     updating : Updating
     taps, until : what probes ask for, and of how many of the batches that went well they want to
         keep; None if there are none
+    before : arrays to fill with the parameter and slots that the last of the batches that went
+        well began from, of weights and of biases; left alone if none did
     """
 
     x: np.ndarray
@@ -241,6 +243,7 @@ class Lesson(NamedTuple):
     updating: Updating
     taps: Taps = NO_TAPS
     until: Callable[[int], int] | None = None
+    before: tuple[list[np.ndarray], ...] = ()
 
 
 class Descent(Protocol):
