@@ -16,7 +16,7 @@ from scipy.optimize import isotonic_regression
 import neurograph as ng
 from neurograph.viz import columns
 from neurograph.viz.curves import sampled
-from neurograph.viz.ink import later, stroke
+from neurograph.viz.ink import label, later, stroke
 from neurograph.viz.layout import layout
 from neurograph.viz.matrix import matrix
 from neurograph.viz.scene import HEAD
@@ -348,6 +348,57 @@ def test_large_networks_are_drawn_as_a_matrix_and_small_ones_with_squares():
     assert set(found) == {"cell:0", "cell:1", "cell:2", "late:2", "gate:1"}
     assert found["cell:0"].get_width() < found["cell:1"].get_width()
     assert found["cell:1"].get_facecolor() == (1, 1, 1, 1) != found["cell:0"].get_facecolor()
+
+
+@pictured
+@settings(max_examples=15)
+@given(net=networks(max_hidden=6))
+def test_squares_tell_size_sign_delay_and_gater_of_each_synapse(net):
+    plan, n = drawable(net), len(net)
+    ax = net.draw("matrix")
+    names = [label(name) for name in plan.visits]
+    assert [text.get_text() for text in ax.get_xticklabels()] == names
+    assert [text.get_text() for text in ax.get_yticklabels()] == names
+    assert ax.get_xlim() == (-0.5, n - 0.5) and ax.get_ylim() == (n - 0.5, -0.5)  # down, as read
+    found, wanted = artists(ax), set()
+    largest = max((abs(s.weight) for s in net.synapses), default=0.0) or 1.0
+    for e, weight in enumerate(values(net, plan)):
+        ends = int([*plan.source, *plan.cell][e]), int([*plan.target, *plan.cell][e])
+        synapse = net.edges[plan.name(ends[0]), plan.name(ends[1])]
+        assert weight == synapse.weight
+        square = found[f"cell:{e}"]
+        assert np.allclose(square.get_center(), ends, rtol=0, atol=1e-12)
+        area = square.get_width() * square.get_height() / 0.68**2
+        assert area == pytest.approx(min(1.0, max(0.1, abs(weight) / largest)), rel=1e-6)
+        assert (square.get_facecolor() != (1, 1, 1, 1)) == (weight > 0)
+        wanted |= {f"cell:{e}"}
+        wanted |= {f"late:{e}"} if synapse.delay else set()
+        wanted |= {f"gate:{e}"} if synapse.gater is not None else set()
+        for kind in wanted & {f"late:{e}", f"gate:{e}"}:
+            assert found[kind].center == ends and found[kind].zorder > square.zorder
+    assert set(found) == wanted
+    said = ax.get_title(loc="left")
+    assert "filled: positive, open: negative" in said
+    assert ("dot: late" in said) == any(gid.startswith("late") for gid in wanted)
+    assert ("ring: gated" in said) == any(gid.startswith("gate") for gid in wanted)
+
+
+@pictured
+def test_the_image_of_a_large_matrix_has_a_scale_that_tells_the_sign():
+    net = ng.perceptron(50, 30, seed=0)
+    net.edges["input.0", "output.0"].weight = -8.0
+    ax = net.draw()
+    image, bar = ax.images[0], ax.figure.axes[1]
+    assert bar.get_yticks().tolist() == [-8, -2, 0, 2, 8]
+    assert bar.get_ylim() == pytest.approx((-8, 8)) and bar.get_ylabel() == "weight"
+    assert np.allclose(image.norm([-8, -2, 0, 2, 8]), [0, 0.25, 0.5, 0.75, 1], rtol=0, atol=1e-12)
+    assert image.get_extent() == [-0.5, 79.5, 79.5, -0.5]
+    assert ax.get_xlim() == (-0.5, 79.5) and ax.get_ylim() == (79.5, -0.5)
+    plan = drawable(net)
+    shown = np.ma.filled(image.get_array(), np.nan)
+    assert np.array_equal(shown, matrix(plan, values(net, plan)), equal_nan=True)
+    grey = image.cmap([0.1, 0.4, 0.6, 0.9])[:, :3] @ (0.299, 0.587, 0.114)
+    assert grey[:2].min() > grey[2:].max()
 
 
 # ---------------------------------------------------------------- SVG and HTML
