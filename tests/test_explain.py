@@ -431,3 +431,41 @@ def test_plain_values_are_those_of_json():
     wanted = {"a": 1, "b": True, "c": "x", "d": None, "e": 0.5, "f": [2, "y"], "3": "('p', 1)"}
     assert plain(about) == wanted
     assert json.loads(json.dumps(plain({"x": np.float64(0.25)}))) == {"x": 0.25}
+
+
+def test_it_is_told_when_something_was_read_and_when_it_acts():
+    net = ng.Network([("x", "h", {"weight": 0.5}), ("g", "y", {"weight": 0.5}), ("h", "z")])
+    net.add_synapse("h", "y", weight=0.5, delay=2)
+    net.add_synapse("h", "h", weight=0.5)
+    net.gate("g", net.edges["h", "y"], delay=1)
+    net.inputs, net.outputs = ["x", "g"], ["y", "z"]
+    net.edges["g", "y"].tie = net.edges["x", "h"].tie = "t"
+    net.forward(np.ones((1, 4, 2)))
+    net.backward(np.ones((1, 4, 2)))
+
+    def told(element):
+        return [" ".join(line.split("  = ")[0].split()) for line in str(element).splitlines()]
+
+    late = "δ of 'y' · γ of 'g' 1 step ago · output of 'h' 2 steps ago"
+    assert f"sample 0, step 3 {late}" in told(net.edges["h", "y"].explain())
+    own = told(net.edges["h", "h"].explain())
+    assert "sample 0, step 3 δ of 'h' · state of 'h' 1 step ago" in own
+    for hop in (
+        "through 'h' -> 'z' x · f' · w · δ of 'z'",
+        "through 'h' -> 'y' 2 steps later x · f' · γ · w · δ of 'y' 2 steps later",
+        "through its own state 1 step later x · w · δ of 'h' 1 step later",
+    ):
+        assert any(line.rsplit(" ", 1)[0] == hop for line in own)
+    at_once = ["δ of 'h' · output of 'x'", "δ of 'y' · output of 'g'"]
+    for synapse, first in ((("x", "h"), 0), (("g", "y"), 1)):  # itself before those it is tied to
+        ends = ["'x' -> 'h'", "'g' -> 'y'"]
+        expected = [
+            f"sample 0, step {t}, {ends[k]} {at_once[k]}"
+            for k in (first, 1 - first)
+            for t in range(4)
+        ]
+        lines = told(net.edges[synapse].explain())
+        assert lines[3:11] == expected
+    lines = told(net.nodes["y"].explain())
+    assert "'g' -> 'y' w · output of 'g'" in lines
+    assert "'h' -> 'y' γ of 'g' 1 step ago · w · output of 'h' 2 steps ago" in lines
