@@ -668,3 +668,95 @@ def test_twenty_lesions_are_drawn_unless_told_otherwise():
     net = ng.perceptron(3, 6, 1, seed=0)
     found = net.lesion_map(np.eye(3), np.ones((3, 1)), obs=False)
     assert len(widths(found.plot())) == 20 < len(found) == 24
+
+
+# ---------------------------------------------------------------- what plots say
+
+
+def texts(ax):
+    """What is written in a plot, with where it is."""
+    return {t.get_text(): t.get_position() for t in ax.texts}
+
+
+@pictured
+def test_bars_have_their_names_and_numbers_and_tell_the_sign_without_colour(trained):
+    net, X, _ = trained
+    found = net.attribute(X, method="conductance")
+    ax = found.plot(sample=2, k=3)
+    most = np.argsort(-np.abs(found.values[2]))[:3]
+    values = found.values[2][most]
+    assert (values < 0).any() and (values > 0).any()
+    assert [t.get_text() for t in ax.get_yticklabels()] == [found.of[i] for i in most]
+    assert ax.yaxis.get_inverted()  # from top to bottom
+    numbers = [(note.get_text(), note.xy) for note in ax.texts]
+    assert numbers == [(f"{v:.3g}", (max(0.0, v), row)) for row, v in enumerate(values)]
+    bars = sorted((b.get_y() + b.get_height() / 2, b) for c in ax.containers for b in c)
+    assert [bool(bar.get_hatch()) for _, bar in bars] == (values < 0).tolist()
+    assert [round(at, 9) for at, _ in bars] == [0, 1, 2]
+    assert ax.get_title(loc="left") == "conductance of output output.0"
+
+
+@pictured
+def test_an_image_of_steps_marks_what_is_clearly_negative():
+    net = ng.Network([("a", "y", {"weight": 1.0}), ("b", "y", {"weight": -1.0})])
+    net.add_synapse("y", "y", weight=1.0)
+    net.inputs, net.outputs, net.nodes["y"].activation = ["a", "b"], ["y"], "identity"
+    X = [[3.0, 2.0], [-1.0, -0.1], [0.0, 0.1], [-0.1, 1.0], [2.0, -4.0]]
+    found = net.attribute([X])
+    assert found.values[0] == pytest.approx(np.array(X) * [1, -1])  # the sum is what comes out
+    ax = found.plot()
+    largest = np.abs(found.values).max()
+    marked = np.argwhere(found.values[0] < -0.05 * largest)
+    assert 0 < len(marked) < (found.values < 0).sum()
+    assert all(note.get_text() == "−" for note in ax.texts)
+    assert sorted(note.get_position() for note in ax.texts) == [tuple(at) for at in marked]
+    image = ax.images[0]
+    assert image.get_clim() == (-largest, largest)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+
+
+@pictured
+def test_a_lesion_that_explodes_has_a_sign_in_place_of_a_bar():
+    net = ng.Network([("x", "y", {"weight": -1.0}), ("y", "y", {"weight": 1e200})])
+    net.inputs, net.outputs, net.nodes["y"].activation = ["x"], ["y"], "identity"
+    net.add_neuron("brake", activation="inverse")  # gates with 0 as long as x is 1
+    s = net.add_synapse("x", "brake", weight=1)
+    net.gate("brake", net.edges["y", "y"])
+    found = net.lesion_map(np.ones((1, 4, 1)), np.ones((1, 4, 1)), obs=False)
+    top = found.strongest()
+    ax = found.plot()
+    row = top.source.index(s.source), top.target.index(s.target)
+    assert np.isinf(top.exact[row[1]]) and texts(ax)[" ∞"] == (0, row[1])
+    assert len(ax.texts) == np.isinf(top.exact).sum() == 1
+    assert widths(ax)[:, 1].tolist() == np.where(np.isinf(top.exact), 0, top.exact).tolist()
+    marks = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert marks == ["first order", "OBD"]
+
+
+@pictured
+@pytest.mark.parametrize("n_hidden", [2, 4, 5])
+def test_a_probe_is_drawn_by_lines_with_names_or_as_a_band_with_its_median(n_hidden):
+    net = ng.perceptron(1, n_hidden, 1, seed=0)  # 4, 8 and 10 synapses
+    probe = net.probe(net.synapses, what=("weight", "grad"))
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(6, 1)), rng.uniform(size=(6, 1))
+    net.forward(X)
+    net.fit(X, Y, batch_size=2, epochs=2)
+    net.forward(X)
+    n = len(net.synapses)
+    for kind in ("weight", "grad"):
+        ax = probe.plot(kind)
+        values = probe[kind]
+        for line, series in zip(ax.lines, values.T, strict=n <= 8):
+            assert np.array_equal(line.get_ydata(), series, equal_nan=True)
+            assert np.array_equal(line.get_xdata(), probe.moments)
+        names = [t.get_text().strip("\u200b") for t in ax.get_legend().get_texts()]
+        if n <= 8:
+            assert names == [f"{s.source} -> {s.target}" for s in net.synapses]
+            looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
+            assert len(looks) == n
+        else:
+            assert names == [f"median of {n}"] and len(ax.lines) == n + 1
+            median = ax.lines[-1].get_ydata()
+            assert np.array_equal(median, np.median(values, axis=1), equal_nan=True)
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("moment", kind)
