@@ -760,3 +760,32 @@ def test_a_probe_is_drawn_by_lines_with_names_or_as_a_band_with_its_median(n_hid
             median = ax.lines[-1].get_ydata()
             assert np.array_equal(median, np.median(values, axis=1), equal_nan=True)
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("moment", kind)
+
+
+@pictured
+def test_plots_take_no_name_for_mathematics():
+    x, y = "$\\frac{$", "$_$"
+    net = ng.Network([(x, y, {"weight": 1.0})])
+    net.inputs, net.outputs = [x], [y]
+    probe = net.probe(net.synapses, [x, y], ("weight", "output"))
+    X, Y = np.ones((2, 3, 1)), np.zeros((2, 3, 1))
+    net.forward(X)
+    net.backward(Y)
+    for ax in (
+        net.attribute(X).plot(),
+        net.attribute(X[:, 0]).plot(),
+        net.attribute(X[:, 0], method="synapse_conductance").plot(),
+        net.attribute(X[:, 0], path=[x, y]).plot(),
+        net.edges[x, y].explain().plot(),
+        net.nodes[y].explain().plot(),
+        net.lesion_map(X, Y).plot(),
+        net.lesion_map(X, Y).neurons.plot(),
+        probe.plot("weight"),
+        probe.plot("output"),
+    ):
+        _renderer(ax)  # raises where it reads mathematics
+        written = {t.get_text() for t in (*ax.get_yticklabels(), *ax.texts)}
+        written |= {ax.get_title(loc="left")}
+        if ax.get_legend():
+            written |= {t.get_text() for t in ax.get_legend().get_texts()}
+        assert any(name in text for name in (x, y) for text in written)
