@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import neurograph as ng
 from neurograph.functions import ACTIVATIONS, get_activation, slope_of
 from neurograph.inspection import curvature as surgery
 from neurograph.inspection import lesion_map as module
+from neurograph.inspection.compiled_lanes import Compiled
 from neurograph.inspection.curvature import hessian, is_wanted
-from neurograph.inspection.lanes import Lanes
+from neurograph.inspection.lanes import Cuts, Lanes, Walked
 from neurograph.learning.losses import LOSSES, Outputs, get_loss
 from tests.strategies import SMOOTH, close, networks, sequences
 
@@ -92,6 +94,37 @@ def test_exact_is_removal_one_by_one(given, engine):
     same(found.exact, wanted, whole)
     assert (found.source, found.target) == tuple(map(list, zip(*net.edges, strict=True)))
     assert dict(net.nodes(data=True)) == before[0] and (net.weights == before[1]).all()
+
+
+@settings(max_examples=60)
+@given(given=lessons(activations=[*SMOOTH, "relu", "own_activation"]), data=st.data())
+def test_kernels_find_what_their_definition_says(given, data):
+    net, X, Y, loss = given
+    n = data.draw(st.integers(1, 30))  # so that lanes fill several vectors, or part of one
+    X, Y = np.concatenate([X * (1 - k / n) for k in range(n)]), np.concatenate([Y] * n)
+    X[::3] *= X[::3] > 0.5  # pixels that are 0, whose lanes are left out
+    weight = np.linspace(0.1, 1, len(X))
+    chosen, engine = get_loss(loss), module.get_engine("compiled")
+    given = module.Lessons.of(net.plan(), np.dtype(float), X, Y, chosen, None, weight)
+    job = module._Job(net, net.plan(), engine, given, chosen)
+    (base,) = job.bases()
+    scale = max(1, abs(base.cost).max())
+    both = Walked(base), Compiled(base)
+    for visits, neurons in job.map.bundles():
+        arcs = [(m, arc) for m in neurons for arc in job.map.into[m]]
+        moved = data.draw(arrays(bool, (len(arcs), base.samples)))
+        silent = [m for m in neurons if m not in net.plan().outputs]
+        for cuts in (
+            Cuts.where(moved, [m for m, _ in arcs], [arc for _, arc in arcs]),
+            Cuts.where(np.ones((len(silent), base.samples), bool), silent),
+        ):
+            if not len(cuts):
+                continue
+            wanted, found = (
+                np.array([side.removal(visits, cuts), *side.tangent(visits, cuts)]) for side in both
+            )
+            for a, b in zip(found, wanted, strict=True):
+                assert close(np.append(a, scale), np.append(b, scale), 1e-12)
 
 
 @pytest.mark.parametrize("gate_delay", [0, 1])
@@ -273,19 +306,20 @@ def xor():
 NUMBERS = ("exact", "first_order", "obd")
 
 
+@pytest.mark.parametrize("engine", ["walker", "compiled"])
 @pytest.mark.parametrize(("lanes", "block"), [(7, 2**22), (1, 100), (2**13, 50)])
-def test_pieces_and_threads_change_nothing(monkeypatch, lanes, block):
+def test_pieces_and_threads_change_nothing(monkeypatch, lanes, block, engine):
     net = ng.lstm(2, 1, 1, seed=1)
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(5, 3, 2)), rng.uniform(size=(5, 3, 1))
-    whole = net.lesion_map(X, Y)
+    whole = net.lesion_map(X, Y, engine=engine)
     monkeypatch.setattr(module, "LANES", lanes)
     monkeypatch.setattr(module, "BLOCK", block)
     before, found = ng.get_num_threads(), []
     try:
         for n in (1, 3):
             ng.set_num_threads(n)
-            found.append(net.lesion_map(X, Y))
+            found.append(net.lesion_map(X, Y, engine=engine))
     finally:
         ng.set_num_threads(before)
     one, three = found
@@ -426,23 +460,29 @@ def test_curvatures_of_losses_are_slopes_of_their_derivatives(name, activation):
     assert close(loss.total(out, t), terms(0).value, 1e-14)
 
 
+@pytest.mark.parametrize("engine", ["walker", "compiled"])
 @pytest.mark.parametrize("room", [1, 60, 400])
-def test_little_room_for_steps_changes_nothing(monkeypatch, room):
+def test_little_room_for_steps_changes_nothing(monkeypatch, room, engine):
     net = ng.lstm(2, 1, 1, seed=1)
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(2, 3, 2)), rng.uniform(size=(2, 3, 1))
-    whole = net.lesion_map(X, Y, obs=False)
+    whole = net.lesion_map(X, Y, obs=False, engine=engine)
     monkeypatch.setattr(module, "ROOM", room)
-    kept, begin = [], Lanes.__init__
+    kept, begin, run = [], Lanes.__init__, Compiled.run
 
-    def spied(lanes, base, visits, sample, *more):
-        begin(lanes, base, visits, sample, *more)
-        n_lesions = np.bincount(sample).max()
-        kept.append((n_lesions, lanes.past.size // lanes.orders))
+    def walked(lanes, base, visits, cuts):
+        begin(lanes, base, visits, cuts)
+        kept.append((len(cuts.of), lanes.past.size // lanes.orders))
 
-    monkeypatch.setattr(Lanes, "__init__", spied)
-    found = net.lesion_map(X, Y, obs=False)
-    assert all(n == 1 or size <= room for n, size in kept)
+    def compiled(lanes, visits, cuts, tangent):
+        found = run(lanes, visits, cuts, tangent)
+        kept.append((len(cuts.of), found[0][0].size))
+        return found
+
+    monkeypatch.setattr(Lanes, "__init__", walked)
+    monkeypatch.setattr(Compiled, "run", compiled)
+    found = net.lesion_map(X, Y, obs=False, engine=engine)
+    assert kept and all(n == 1 or size <= room for n, size in kept)
     assert room < 400 or max(kept)[0] > 1  # some have room for several
     for name in NUMBERS:
         assert close(getattr(found, name), getattr(whole, name), 1e-13)
