@@ -1,6 +1,7 @@
 """What if: a lesion is a removal, a clamp is an input, and everything comes back bit for bit."""
 
 import pickle
+import re
 from contextlib import ExitStack
 
 import numpy as np
@@ -661,3 +662,36 @@ def test_what_a_block_changes_in_a_plan_cannot_be_written_either():
             array = getattr(inside, name)
             with pytest.raises(ValueError, match="read-only"):
                 array[0] = 0
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_who_joins_its_tie_again_has_what_the_optimizer_keeps_of_the_others(k):
+    net = ng.perceptron(2, 3, 1, seed=0)
+    group = list(net.synapses)[:3]
+    net.tie(group)
+    X, Y = np.eye(2), np.ones((2, 1))
+    net.fit(X, Y, optimizer=ng.Adam(0.1))
+    store = net._store.synapses
+
+    def slots(synapses):
+        rows = store.row_of[[s._id for s in synapses]]
+        return [store.array(name)[rows].tolist() for name in store.slots()]
+
+    with net.lesion(group[k]):
+        net.fit(X, Y, optimizer=ng.Adam(0.1), epochs=3)
+        learned = slots([s for s in group if s is not group[k]])
+        assert any(len(set(values)) > 1 for values in slots(group))  # it has learned nothing
+    assert [values[:2] for values in slots(group)] == learned
+    assert all(len(set(values)) == 1 for values in slots(group))
+    net.fit(X, Y, optimizer=ng.Adam(0.1), epochs=3)
+    assert len({s.weight for s in group}) == 1
+
+
+def test_a_tuple_that_names_nothing_is_told_as_a_name_that_is_missing():
+    net = ng.perceptron(2, 2, 1, seed=0)
+    for name in (("hidden.0",), ("input.0", "hidden.0", "output.0")):
+        for block in (net.lesion, lambda name: net.clamp(name, 1)):
+            with pytest.raises(ng.ParameterError, match=re.escape(f"no neuron {name!r}")):
+                block(name)
+    with pytest.raises(ng.ParameterError, match=r"net.edges\['input.0', 'hidden.0'\]"):
+        net.lesion(("input.0", "hidden.0"))
