@@ -530,3 +530,15 @@ def test_steps_that_are_not_asked_take_no_part_in_a_rule(rule):
     certificate = net.verify_gradients(X, Y, rule=rule, loss="squared_error")
     assert not {"wrong", "unresolved"} & certificate.verdicts.keys(), str(certificate)
     assert "exact" in certificate.verdicts
+
+
+def test_the_largest_difference_is_told_and_rows_within_bounds_are_ranked_by_their_share():
+    certificate = ng.perceptron(2, 2, 1, seed=0).verify_gradients([[0.3, 0.7]], [[1]])
+    first = certificate.rows[0]
+    rows = tuple(
+        replace(first, name=name, difference=d, error=error, rounding=0.0, verdict="exact")
+        for name, d, error in (("a", 1e-3, 1e-2), ("b", 3e-3, 1e-1), ("c", 2e-3, 4e-3))
+    )
+    found = replace(certificate, rows=rows)
+    assert "largest   difference 3.0e-03 (bound 1.0e-01)" in str(found)
+    assert [row.name for row in found.worst()] == ["c", "a", "b"]
