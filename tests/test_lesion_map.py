@@ -8,10 +8,11 @@ from hypothesis.extra.numpy import arrays
 
 import neurograph as ng
 from neurograph.functions import ACTIVATIONS, get_activation, slope_of
+from neurograph.inspection import curvature as surgery
 from neurograph.inspection import lesion_map as module
 from neurograph.inspection.compiled_lanes import Compiled
-from neurograph.inspection.curvature import hessian
-from neurograph.inspection.lanes import Cuts, Walked
+from neurograph.inspection.curvature import hessian, is_wanted
+from neurograph.inspection.lanes import Cuts, Lanes, Walked
 from neurograph.learning.losses import LOSSES, Outputs, get_loss
 from tests.strategies import SMOOTH, close, networks, sequences
 
@@ -488,3 +489,59 @@ def test_curvatures_of_losses_are_slopes_of_their_derivatives(name, activation):
     out = Outputs(s, f(s), [f] * 3, "abc")
     assert close(loss.curvature(out, t, dy, ds), wanted, 1e-7)
     assert close(loss.total(out, t), terms(0).value, 1e-14)
+
+
+@pytest.mark.parametrize("engine", ["walker", "compiled"])
+@pytest.mark.parametrize("room", [1, 60, 400])
+def test_little_room_for_steps_changes_nothing(monkeypatch, room, engine):
+    net = ng.lstm(2, 1, 1, seed=1)
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(2, 3, 2)), rng.uniform(size=(2, 3, 1))
+    whole = net.lesion_map(X, Y, obs=False, engine=engine)
+    monkeypatch.setattr(module, "ROOM", room)
+    kept, begin, run = [], Lanes.__init__, Compiled.run
+
+    def walked(lanes, base, visits, cuts):
+        begin(lanes, base, visits, cuts)
+        kept.append((len(cuts.of), lanes.past.size // lanes.orders))
+
+    def compiled(lanes, visits, cuts, tangent):
+        found = run(lanes, visits, cuts, tangent)
+        kept.append((len(cuts.of), found[0][0].size))
+        return found
+
+    monkeypatch.setattr(Lanes, "__init__", walked)
+    monkeypatch.setattr(Compiled, "run", compiled)
+    found = net.lesion_map(X, Y, obs=False, engine=engine)
+    assert kept and all(n == 1 or size <= room for n, size in kept)
+    assert room < 400 or max(kept)[0] > 1  # some have room for several
+    for name in NUMBERS:
+        assert close(getattr(found, name), getattr(whole, name), 1e-13)
+        assert close(getattr(found.neurons, name), getattr(whole.neurons, name), 1e-13)
+
+
+def test_surgery_is_asked_of_as_many_parameters_as_can_be_afforded(monkeypatch):
+    assert is_wanted(ng.perceptron(199, 1, seed=0).plan(), None) == (True, "")  # 200 of them
+    assert not is_wanted(ng.perceptron(200, 1, seed=0).plan(), None)[0]
+    plan = ng.lstm(2, 2, 1, seed=0).plan()
+    assert plan.n_memories
+    size = plan.n_synapses + plan.n_memories + plan.n_neurons - len(plan.inputs)
+    monkeypatch.setattr(surgery, "AFFORDABLE", size)
+    assert is_wanted(plan, None) == (True, "")
+    monkeypatch.setattr(surgery, "AFFORDABLE", size - 1)
+    assert is_wanted(plan, None) == (
+        False, f"obs: the network has {size} parameters; obs=True computes it all the same"
+    )  # fmt: skip
+    assert is_wanted(plan, True) == (True, "") and is_wanted(plan, False) == (False, "")
+
+
+def test_ten_rows_are_ranked_and_the_first_is_named():
+    net, (X, Y) = ng.perceptron(2, 5, 1, seed=0), xor()
+    found = net.lesion_map(X, Y, obs=False)
+    best = found.strongest(1)
+    assert len(found.strongest()) == 10 < len(found) == 15
+    assert f"most by {best.source[0]!r} -> {best.target[0]!r}: {best.exact[0]:+.4g}>" in repr(found)
+    assert str(found).splitlines()[-1] == "… and 5 that matter less"
+    lonely = ng.Network()
+    lonely.add_neuron("x", role="input"), lonely.add_neuron("y", role="output")
+    assert "of 0 synapses and 1 neurons" in repr(lonely.lesion_map([[1]], [[0]]))
