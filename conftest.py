@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 ABOUT = {
-    "sklearn": ["neurograph/estimators.py", "docs/sklearn.md"],
+    "sklearn": ["neurograph/estimator_base.py", "neurograph/estimators.py", "docs/sklearn.md"],
     "matplotlib": ["docs/pictures.md", "docs/tour.md"],
     "nir": ["neurograph/io/nir.py", "neurograph/io/nir_writer.py", "docs/nir.md"],
 }

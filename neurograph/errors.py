@@ -162,6 +162,15 @@ def room_for(what: str, n_bytes: int) -> Iterator[None]:
         ) from None
 
 
+def counted(n: int, what: str) -> str:
+    """Return how many there are of something, in words.
+
+    >>> counted(1, "step"), counted(2, "step"), counted(0, "bias")
+    ('1 step', '2 steps', '0 biases')
+    """
+    return f"{n} {what}{'' if n == 1 else 'es' if what.endswith('s') else 's'}"
+
+
 def suggest(name: object, known: Iterable[Any]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest known name, or nothing.
 

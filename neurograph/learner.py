@@ -24,6 +24,7 @@ from neurograph.engines.base import (
 from neurograph.errors import NeurographError, NonFiniteError
 from neurograph.graph import NeuronGraph
 from neurograph.inspection import probes, telling
+from neurograph.learning import lately
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate
 from neurograph.learning.optimizers import Optimizer
@@ -126,6 +127,7 @@ class Learner:
     optimizer: Optimizer
     loss: Loss
     limits: tuple[Limits, Limits] = field(init=False)
+    room: lately.Room = field(default=({}, {}), init=False)  # what an update begins from
     recording: Recording | None = field(default=None, init=False)  # of the last batch, for probes
 
     def __post_init__(self) -> None:
@@ -141,6 +143,7 @@ class Learner:
         updating = in_kernel(self.graph, self.optimizer, self.limits)
         if updating is None or not self.loss.builtin or self.drops():
             return self.singly
+        self.room = lately.room(self.graph, self.optimizer.slots)
         lesson = Lesson(
             self.lessons.batch.samples,
             self.lessons.targets,
@@ -148,8 +151,10 @@ class Learner:
             self.batch_size,
             self.loss.name,
             updating,
-            *(() if tapping is None else (tapping.taps, tapping.until)),
+            before=tuple(list(own.values()) for own in self.room),
         )
+        if tapping is not None:
+            lesson = lesson._replace(taps=tapping.taps, until=tapping.until)
         gradients = Parameters(*(table.array("grad") for table, _ in sides(self.graph)))
         chosen = plan(self.graph)
         found = self.engine.descent(chosen, Parameters.of(self.graph), gradients, lesson)
@@ -189,10 +194,17 @@ class Learner:
         else:
             rates = np.full(len(values), float(rate))
         descent = self.descent(tapping)
+        if isinstance(descent, MethodType):  # `update` keeps the last one, probes are told
+            return descent(order, begin, rates, values)
+        kept = lately.take(self.graph)
         done = descent(order, begin, rates, values)
-        store.updates = before + done
-        store.edits += 1
-        if tapping is not None and not isinstance(descent, MethodType):  # else they were told
+        if done:
+            store.updates = before + done
+            store.edits += 1
+            lately.keep(self.graph, self.optimizer, rates[done - 1], store.updates - 1, self.room)
+        elif kept is not None:
+            self.graph.__dict__["_last"] = kept  # it is still the last one
+        if tapping is not None:
             tapping.commit(done)
         return done
 

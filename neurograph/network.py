@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import os
 import warnings
-from _thread import get_ident
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from neurograph import conversion, learner, merging, training
+from neurograph import conversion, graph_conversion, learner, merging, training
 from neurograph.conversion import read_column, write_column
 from neurograph.elements import Neuron, Synapse
 from neurograph.engines import get_engine
-from neurograph.engines.base import (
-    Batch,
-    Recording,
-    State,
-    real_array,
-    record,
-    show,
-    show_delta,
-)
+from neurograph.engines.base import Batch, Recording, State, real_array, record, show, show_delta
 from neurograph.errors import (
     NeurographError,
     NeurographWarning,
     ParameterError,
     ShapeError,
+    counted,
 )
 from neurograph.guard import exclusive, shared
 from neurograph.history import History
@@ -36,20 +28,21 @@ from neurograph.inspection import probes, telling
 from neurograph.inspection.inspected import Inspected
 from neurograph.inspection.selections import Selection
 from neurograph.layers import Layer
+from neurograph.learning import lately
 from neurograph.learning.gradients import backpropagate
 from neurograph.learning.losses import Loss, get_loss, softmax
-from neurograph.learning.online import ExtendedTrace, Online, Step
+from neurograph.learning.online import Online
 from neurograph.learning.optimizers import LBFGS, Optimizer
 from neurograph.learning.rules import Rule
-from neurograph.learning.status import GradientStatus, gradient_status
 from neurograph.lessons import require_outputs
+from neurograph.online_learner import OnlineLearner
 from neurograph.schedule import Plan, break_cycles, plan
-from neurograph.values import counted, natural, number
+from neurograph.values import natural, number
 
 __all__ = ["Network"]
 
 
-class Network(Inspected):
+class Network(Inspected, OnlineLearner):
     """A network of neurons: a `networkx.DiGraph` that runs and learns.
 
     Parameters
@@ -197,7 +190,7 @@ class Network(Inspected):
         return self.layers[name]
 
     # Documented where they are written; mypy cannot bind a generic function as a method.
-    from_graph = classmethod(conversion.from_graph)  # type: ignore[var-annotated]
+    from_graph = classmethod(graph_conversion.from_graph)  # type: ignore[var-annotated]
     from_arrays = classmethod(conversion.from_arrays)  # type: ignore[var-annotated]
 
     @exclusive
@@ -590,6 +583,7 @@ class Network(Inspected):
         recording, executor = self._last_run()
         shape, n_out = recording._shape, len(recording.plan.outputs)
         require_outputs(recording.plan)
+        lately.settle(self)
         if (target is None) == (gradient is None):
             raise ParameterError("backward takes either a target or gradient=, one of the two")
         if gradient is None:
@@ -613,6 +607,7 @@ class Network(Inspected):
             d_input = backpropagate(self, executor, recording, full, zero, accumulate)
         self._input_gradient = d_input.transpose(2, 0, 1).reshape(*shape, -1)
         show_delta(self, recording)
+        self._online.fresh = False
         if self._probes:
             telling.observe(self, "backward")
         return value
@@ -636,195 +631,6 @@ class Network(Inspected):
                 " net.forward(X) again, then net.backward(...)"
             )
         return recording, executor
-
-    # ------------------------------------------------------------ online
-
-    @property
-    def rule(self) -> str | Rule:
-        """How `propagate` learns: "lstm-g", "synaptic", "bptt", "rtrl", or a rule; settable.
-
-        It decides what `activate` keeps, so it is set before the first step, or after
-        `reset_state()`.
-        """
-        return self._online.rule
-
-    @rule.setter
-    @exclusive
-    def rule(self, rule: str | Rule) -> None:
-        self.require_own()
-        fresh = Online(rule)
-        if self._online.steps and rule != self.rule:
-            raise ParameterError(
-                f"the network has done {counted(self._online.steps, 'step')} with rule"
-                f" {self.rule!r}; net.reset_state() first, then set another rule"
-            )
-        if rule != self.rule:
-            self._online.edits = -1  # a stepper of the old rule sees that it is out of date
-            self._online = fresh
-
-    def activate(self, x: Any) -> np.ndarray:
-        """Do one step of one sample; the network keeps its state for the next one.
-
-        Parameters
-        ----------
-        x : (n_in,) array
-            Columns as in `net.inputs`.
-
-        Returns
-        -------
-        (n_out,) array
-
-        Raises
-        ------
-        ShapeError, NonFiniteError, ParameterError, CycleError
-            x does not fit, a number is not finite, the network is not ready, or the rule cannot
-            handle it; nothing is changed.
-
-        Examples
-        --------
-        >>> import neurograph as ng
-        >>> net = Network(seed=0)
-        >>> x, y = net.add_neuron("x", role="input"), net.add_neuron("y", role="output")
-        >>> y.activation = "identity"
-        >>> s, memory = net.add_synapse("x", "y", weight=2), net.add_synapse("y", "y", weight=0.5)
-        >>> net.activate([1]), net.activate([1]), s.eligibility
-        (array([2.]), array([3.]), 1.5)
-        """
-        return self._online.activate(self, x)
-
-    def propagate(self, rate: float, target: Any, *, loss: str | Loss = "matching") -> None:
-        """Learn from the step that `activate` has just done.
-
-        The gradient of the loss of this step, as `net.rule` finds it, is written into every
-        `.grad`; then parameters go downhill.
-
-        Parameters
-        ----------
-        rate : float
-            Learning rate; 0 only computes the gradient.
-        target : (n_out,) array
-            NaN: that output is not asked.
-        loss : str
-            See `neurograph.LOSSES`; the matching loss (∂ℓ/∂s = y - target) unless given.
-
-        Raises
-        ------
-        ParameterError
-            No step was done, or the structure was edited since.
-        ShapeError, NonFiniteError
-            target does not fit, or learning diverged; nothing is changed.
-
-        Examples
-        --------
-        >>> import neurograph as ng
-        >>> net = ng.perceptron(2, 3, 1, seed=0)
-        >>> for epoch in range(2000):
-        ...     for x, target in ([0, 0], 0), ([0, 1], 1), ([1, 0], 1), ([1, 1], 0):
-        ...         y = net.activate(x)
-        ...         net.propagate(1.0, [target])
-        >>> [net.activate(x).round().item() for x in ([0, 0], [0, 1], [1, 0], [1, 1])]
-        [0.0, 1.0, 1.0, 0.0]
-        """
-        guard, me = self._store.guard, get_ident()
-        outer = guard.user
-        if outer and outer != me:
-            outer = guard.refuse(me, "propagate")
-        guard.user = me
-        try:
-            self._online.propagate(self, rate, target, loss)
-        finally:
-            guard.user = outer
-
-    @exclusive
-    def stepper(self, rate: float, *, loss: str | Loss = "matching") -> Step:
-        """Return `step(x, target)`: activate and propagate, with all else checked beforehand.
-
-        For loops that meet one sample after the other and have no time to lose.
-
-        Parameters
-        ----------
-        rate : float
-            Learning rate; `step.rate` can be set later.
-        loss : str
-            "matching", "squared_error" or "mse".
-
-        Examples
-        --------
-        >>> import neurograph as ng
-        >>> net = ng.perceptron(2, 3, 1, seed=0)
-        >>> step = net.stepper(0.3)
-        >>> step([0, 1], [1]).shape
-        (1,)
-        """
-        return self._online.stepping(self, rate, loss)
-
-    @exclusive
-    def learn(self, X: Any, Y: Any, rate: float, *, loss: str | Loss = "matching") -> np.ndarray:
-        """Activate and propagate, step by step, from where the network stands.
-
-        The same as a loop of `activate` and `propagate`, in one call of a kernel.
-
-        Parameters
-        ----------
-        X, Y : (T, n_in), (T, n_out) arrays
-            A sequence and its targets; a row of Y that is all NaN is not learned from.
-        rate : float
-            Learning rate.
-        loss : str
-            See `neurograph.LOSSES`.
-
-        Returns
-        -------
-        (T, n_out) array
-            The outputs, each from before its update.
-
-        Raises
-        ------
-        NonFiniteError
-            Learning diverged; the network is as it was after the last step that went well.
-        """
-        return self._online.learn(self, X, Y, rate, loss)
-
-    def gradient_status(self, rule: str | Rule | None = None) -> GradientStatus:
-        """Return for every weight and bias whether `propagate` finds its exact gradient.
-
-        Parameters
-        ----------
-        rule : str or Rule, optional
-            `net.rule` unless given.
-
-        Returns
-        -------
-        GradientStatus
-            A mapping: `status[synapse].exact`, `.reason`; print it for an overview.
-        """
-        return gradient_status(self, self.rule if rule is None else rule)
-
-    def extended_traces(self) -> list[ExtendedTrace]:
-        """Return the traces ∂s_t/∂θ that parameters θ of a gater keep of each neuron t it gates.
-
-        Of rules "lstm-g" and "synaptic"; empty before the first step.
-        """
-        return self._online.extended_traces(self)
-
-    @exclusive
-    def clear_traces(self) -> None:
-        """Set traces and responsibilities to 0, as Synaptic's `clear`; states stay."""
-        self.require_own()
-        self._online.clear_traces(self)
-
-    @exclusive
-    def reset_state(self) -> None:
-        """Go back to rest: states, outputs, deltas, gains, traces; weights and gradients stay."""
-        self.require_own()
-        self._online.rest()
-        for table, columns in (
-            (self._store.neurons, ("state", "output", "delta", "eligibility")),
-            (self._store.synapses, ("gain", "eligibility")),
-        ):
-            for name in columns:
-                if name in table.arrays:
-                    table.array(name)[:] = table.schema[name].default
 
     # ------------------------------------------------------------ learning
 

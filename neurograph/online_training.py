@@ -11,6 +11,7 @@ import numpy as np
 from neurograph.errors import NonFiniteError, ParameterError
 from neurograph.graph import NeuronGraph
 from neurograph.inspection import probes
+from neurograph.learning import lately
 from neurograph.learning.losses import Loss, Outputs
 from neurograph.learning.online import Online
 from neurograph.learning.optimizers import SGD
@@ -99,6 +100,7 @@ class OnlineLearner:
                 graph, samples[order].reshape(-1, n_in), target, self.rate, self.loss, n_steps
             )
         finally:  # what `activate` keeps is another matter
+            lately.note(graph, self.state)
             for table, eligibility in kept:
                 table.array("eligibility")[:] = eligibility
         if probes.stopped(graph):

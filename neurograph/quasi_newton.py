@@ -12,6 +12,7 @@ from neurograph.errors import NonFiniteError, ParameterError
 from neurograph.graph import NeuronGraph
 from neurograph.inspection import probes, telling
 from neurograph.learner import Learner
+from neurograph.learning import lately
 from neurograph.learning.losses import Loss
 from neurograph.learning.optimizers import LBFGS, SGD
 from neurograph.learning.updates import limits, open_state, sides
@@ -39,6 +40,7 @@ def minimize(
         free = _Free(graph)
         values: list[float] = []
         n_done, kept = 0, free.snapshot()  # after the last iteration
+        before = kept  # and before it
 
         def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
             free.write(theta)
@@ -49,9 +51,9 @@ def minimize(
             return value, free.gradient() + free.penalty(theta, optimizer.l2)
 
         def seen(theta: np.ndarray) -> None:
-            nonlocal n_done, kept
+            nonlocal n_done, kept, before
             free.write(theta)
-            n_done, kept = n_done + 1, free.snapshot()
+            n_done, kept, before = n_done + 1, free.snapshot(), kept
             job.ended([learner.gradient(lessons).value])
             if probes.probes_of(graph):
                 telling.observe(graph, "update", learner.recording)
@@ -62,15 +64,18 @@ def minimize(
         if not job.epochs:
             return
         start = free.read()
+        lately.take(graph)
         try:
             best = optimizer.minimize(function, start, free.bounds, job.epochs, seen)
         except NonFiniteError as error:
             free.restore(kept)
+            free.keep(optimizer, before, kept, n_done)
             raise error.moved(
                 epoch=n_done, prefix=error.prefix or "L-BFGS tried a step that is too long: "
             ) from None
         ended = job.stopped or job.interrupted() or probes.stopped(graph)
         free.write(free.read() if ended else best.x)
+        free.keep(optimizer, before, kept, n_done)
         yield []
 
     return epochs
@@ -133,6 +138,17 @@ class _Free:
         for column, values in zip(columns, kept, strict=True):
             column[:] = values
         self.graph._store.edits += 1
+
+    def keep(
+        self, optimizer: LBFGS, before: list[np.ndarray], after: list[np.ndarray], n_done: int
+    ) -> None:
+        """Keep what the last of some iterations did, for explanations; see `learning.lately`."""
+        here = self.snapshot()
+        if not all(np.array_equal(here[k], after[k]) for k in (0, 2)):
+            before = after  # SciPy went on, and did not say so
+        number = n_done - 1 if n_done else None
+        weights, biases = {"weight": before[0]}, {"bias": before[2]}
+        lately.keep(self.graph, optimizer, np.nan, number, (weights, biases))
 
     def gradient(self) -> np.ndarray:
         """Return the gradient in the columns; that of a tie group is a sum already."""

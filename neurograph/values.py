@@ -15,9 +15,11 @@ __all__ = [
     "MAX_ROWS",
     "bound",
     "choice",
-    "counted",
     "flag",
+    "float_dtype",
     "fraction",
+    "generator",
+    "hashable",
     "natural",
     "number",
     "positive",
@@ -50,15 +52,6 @@ def number(name: str, value: Any) -> float:
     if not math.isfinite(found):
         raise ParameterError(f"{name} must be a finite number, got {value!r:.50}")
     return found
-
-
-def counted(n: int, what: str) -> str:
-    """Return a number of things.
-
-    >>> counted(1, "synapse"), counted(0, "bias"), counted(1200, "neuron")
-    ('1 synapse', '0 biases', '1200 neurons')
-    """
-    return f"{n} {what}{'' if n == 1 else 'es' if what.endswith('s') else 's'}"
 
 
 def positive(name: str, value: Any) -> float:
@@ -110,3 +103,33 @@ def choice(name: str, value: Any, among: tuple[str, ...]) -> int:
         return among.index(value)
     options = ", ".join(map(repr, among))
     raise ParameterError(f"{name} must be one of {options}; got {value!r}.{suggest(value, among)}")
+
+
+def hashable(value: Any) -> bool:
+    """Return whether a value can be a name."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def float_dtype(dtype: Any) -> np.dtype:
+    """Return the dtype of that name, one in which a network can compute."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found.name not in ("float64", "float32"):
+        raise ParameterError(f"dtype must be 'float64' or 'float32', got {dtype!r}")
+    return found
+
+
+def generator(seed: Any) -> tuple[np.random.Generator | None, int | None]:
+    """Return the generator that was given, or the seed that one shall be made from, or neither."""
+    if isinstance(seed, np.random.Generator):
+        return seed, None
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if seed is None or (whole and seed >= 0):
+        return None, None if seed is None else int(seed)
+    raise ParameterError(f"seed must be a whole number of 0 or more, got {seed!r}")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 import neurograph as ng
 from neurograph.engines.base import Gradients
 from neurograph.engines.walker import Walker
-from neurograph.inspection.differences import Point, slope
+from neurograph.inspection.differences import Point, _row, slope
+from neurograph.inspection.verifying import RUNS
 from tests.strategies import networks, runs, sequences
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -426,3 +428,149 @@ def test_every_architecture_is_certified_in_the_docs():
         assert f"| {name} |" in page and f"### {name}\n" in page
         certificate = net.verify_gradients(*module.data(net, np.random.default_rng(2)), sample=6)
         assert certificate.verdicts == {"exact": 6}, name
+
+
+# ---------------------------------------------------------------- what it takes, and overflow
+
+
+class Counting(Walker):
+    """The walker, which counts its runs."""
+
+    runs = 0
+
+    def forward(self, *args):
+        self.runs += 1
+        return super().forward(*args)
+
+
+def test_a_slope_without_kinks_takes_a_few_runs():
+    rng = np.random.default_rng(0)
+    for net, shape in ((ng.perceptron(3, 4, 2, seed=1), (5,)), (ng.lstm(2, 2, 1, seed=0), (2, 5))):
+        X, Y = (rng.uniform(size=(*shape, len(ends))) for ends in (net.inputs, net.outputs))
+        engine = Counting()
+        certificate = net.verify_gradients(X, Y, engine=engine)
+        assert certificate.verdicts == {"exact": len(certificate)}
+        assert engine.runs <= RUNS * len(certificate)
+
+
+@ng.activation(derivative=np.exp, name="test_exp", check=False)
+def steep(s):
+    with np.errstate(over="ignore"):
+        return np.exp(s)
+
+
+@pytest.mark.parametrize(("activation", "weight"), [("tanh", 1e308), ("test_exp", 1e3)])
+def test_engines_are_not_compared_where_one_neuron_overflows(activation, weight):
+    net = ng.Network([("x", "y", {"weight": weight}), ("x", "z", {"weight": 1.0})])
+    net.inputs, net.outputs = ["x"], ["y", "z"]
+    for neuron in (net.nodes["y"], net.nodes["z"]):
+        neuron.activation = activation
+    with pytest.raises(ng.NeurographError, match="not a finite number: there is nothing to verify"):
+        net.verify_engines([[10.0]])
+    net.verify_engines([[1e-3]])
+
+
+# ---------------------------------------------------------------- how it is printed
+
+
+def test_a_certificate_is_printed_as_a_table_and_shown_once():
+    net = ng.perceptron(2, 2, 1, seed=0)
+    net.relabel({"hidden.0": ("h", 0)})
+    certificate = net.verify_gradients([[0.3, 0.7]], [[1]])
+    assert certificate["input.0", ("h", 0)].who == "'input.0' -> ('h', 0)"
+    assert certificate[("h", 0)].who == "('h', 0)"
+    for found in (certificate, net.verify_engines([[0.3, 0.7]])):
+        head, rows = found._columns()
+        table = [line for line in str(found).splitlines() if line.startswith("    ")]
+        assert len(table) == 1 + len(rows)
+        for name, *column in zip(head, *rows, strict=True):
+            at = table[0].index(f"  {name}") + 2
+            assert [
+                line[at : at + len(c)] for line, c in zip(table[1:], column, strict=True)
+            ] == column
+            assert not any(line[at - 2 : at].strip() for line in table)
+        above, below = found._repr_html_().split("<table>")
+        assert not any(line.strip() in above for line in table)
+        assert below.count("<tr>") == 1 + len(rows)
+
+
+def test_the_worst_are_those_furthest_beyond_their_bounds():
+    certificate = ng.perceptron(2, 2, 1, seed=0).verify_gradients([[0.3, 0.7]], [[1]])
+
+    def row(name, difference, error, verdict):
+        return replace(certificate.rows[0], name=name, difference=difference, error=error,
+                       rounding=0.0, verdict=verdict)  # fmt: skip
+
+    rows = (
+        row("exact", 0.0, 0.0, "exact"),
+        row("far", 8.0, 2.0, "wrong"),
+        row("within", 0.5, 1.0, "exact"),
+        row("near", 9.0, 3.0, "wrong"),
+        row("nowhere", np.nan, np.inf, "unresolved"),
+        row("infinitely", 1.0, 0.0, "wrong"),
+        row("kink", 7.0, 1.0, "kink"),
+    )
+    ranked = [r.name for r in replace(certificate, rows=rows).worst()]
+    assert ranked == ["infinitely", "far", "near", "nowhere", "kink", "within", "exact"]
+
+
+# ---------------------------------------------------------------- differences and kinks, closely
+
+
+@given(c=st.lists(st.floats(-2, 2), min_size=1, max_size=5))
+def test_each_column_of_the_tableau_takes_one_power_off(c):
+    """The slope of Σ c_k h^(2k+1) is c_0, which column len(c) - 1 has whatever the steps are."""
+    rows = [[]]
+    for step in 2.0 ** -np.arange(len(c)):
+        rows.append(_row(sum(a * step ** (2 * k) for k, a in enumerate(c)), rows[-1]))
+    assert [len(row) for row in rows] == list(range(len(c) + 1))
+    assert rows[-1][-1] == pytest.approx(c[0], rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("samples", "steps"), [(1, 3), (3, 1), (2, 3)])
+@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("who", ["g", "h", "k", "y"])
+def test_whose_kink_it_is_in_sequences_of_samples(samples, steps, place, who):
+    net = ng.Network()
+    net.add_neuron("x", role="input")
+    for name, activation in (("g", "relu"), ("h", "hard_tanh"), ("k", "absolute")):
+        net.add_neuron(name, activation=activation)
+        net.add_synapse("x", name, weight=0.5)
+    net.add_neuron("y", role="output", activation="identity")
+    for name in ("g", "h", "k"):
+        net.add_synapse(name, "y", weight=0.25)
+    X = np.random.default_rng(0).uniform(0.1, 0.5, (samples, steps, 1))
+    Y = np.ones_like(X)
+    if who == "y":  # the hinge is bent where an output is 1
+        net.nodes["y"].bias = 1.0 - float(net.predict(X)[place, place, 0])
+    else:
+        net.nodes[who].bias = -0.5 * X[place, place, 0] + (1.0 if who == "h" else 0.0)
+        net.nodes["y"].bias = -2.0  # where the hinge is straight
+    row = net.verify_gradients(X, Y, loss="hinge", neurons=[who])[who]
+    assert row.verdict == "kink"
+    says = "the hinge is at its kink" if who == "y" else f"of {who!r} is at its kink"
+    assert says in row.reason
+
+
+@pytest.mark.parametrize("rule", ["lstm-g", "bptt", "rtrl", ng.BPTT(window=2)])
+def test_steps_that_are_not_asked_take_no_part_in_a_rule(rule):
+    net = ng.lstm(1, 2, 1, seed=0)
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(3, 4, 1)), rng.uniform(size=(3, 4, 1))
+    Y[:, [0, 2]] = np.nan
+    Y[1] = np.nan
+    certificate = net.verify_gradients(X, Y, rule=rule, loss="squared_error")
+    assert not {"wrong", "unresolved"} & certificate.verdicts.keys(), str(certificate)
+    assert "exact" in certificate.verdicts
+
+
+def test_the_largest_difference_is_told_and_rows_within_bounds_are_ranked_by_their_share():
+    certificate = ng.perceptron(2, 2, 1, seed=0).verify_gradients([[0.3, 0.7]], [[1]])
+    first = certificate.rows[0]
+    rows = tuple(
+        replace(first, name=name, difference=d, error=error, rounding=0.0, verdict="exact")
+        for name, d, error in (("a", 1e-3, 1e-2), ("b", 3e-3, 1e-1), ("c", 2e-3, 4e-3))
+    )
+    found = replace(certificate, rows=rows)
+    assert "largest   difference 3.0e-03 (bound 1.0e-01)" in str(found)
+    assert [row.name for row in found.worst()] == ["c", "a", "b"]

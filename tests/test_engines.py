@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import neurograph as ng
 from neurograph.blocks import find_blocks, row_delays, stages
-from neurograph.engines import compiled, get_engine, kernels, natives, online, pool
+from neurograph.engines import compiled, get_engine, kernels, lanes, natives, online, pool
 from neurograph.engines.base import Parameters, Signals, all_finite
 from neurograph.engines.compiled import Compiled, lanes_for
 from neurograph.engines.program import program
@@ -621,7 +621,8 @@ def test_kernels_are_kept_under_the_digest_of_all_their_code():
     assert len(found) == 16 != kernels.digest(*kernels.CODE_OF[1:])
     for kernel in kernels.kernels(1, 4):
         assert found in kernel.py_func.__qualname__
-    for modules in (kernels.CODE_OF, (*kernels.CODE_OF, *online.CODE_OF)):
+    for more in ((), online.CODE_OF, lanes.CODE_OF):
+        modules = *kernels.CODE_OF, *more
         for name in modules:  # whoever is imported there is in the digest as well
             source = Path(kernels.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
             assert set(re.findall(r"^from neurograph\.engines\.(\w+)", source, re.M)) <= {*modules}

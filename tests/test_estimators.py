@@ -126,7 +126,7 @@ def test_rows_are_predicted_alike_in_parts(kind, monkeypatch):
     rows, y = data(kind)
     model = kind(epochs=2, random_state=0).fit(rows, y)
     whole = model._outputs(rows)
-    monkeypatch.setattr("neurograph.estimators.PART", 7 * len(model.network_))
+    monkeypatch.setattr("neurograph.estimator_base.PART", 7 * len(model.network_))
     assert close(model._outputs(rows), whole, 1e-12)
 
 

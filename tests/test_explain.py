@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import neurograph as ng
 from neurograph.inspection import paths as searching
-from neurograph.inspection.explain import _Backward
+from neurograph.inspection.explain import Backward
+from neurograph.inspection.explanation import Explanation, Part, Section, plain
 from neurograph.inspection.paths import strongest_paths
 from tests.strategies import close, networks, runs, sequences
 
@@ -34,7 +35,7 @@ def explained(run, engine="walker"):
 
 def inner(net, synapse, **selection):
     recording = net._tape[0]
-    found = _Backward(net, recording, synapse, selection.get("sample"), selection.get("step"))
+    found = Backward(net, recording, synapse, selection.get("sample"), selection.get("step"))
     return found.run, found.loss, found.fed
 
 
@@ -158,16 +159,23 @@ def test_a_step_of_activate_is_explained_until_its_weights_change(net, data):
     net.run(1 - x[None])  # another run, which is not what is shown any more
     for row in x:
         net.activate(row)
-    for neuron in net.neurons:
-        e = neuron.explain()
-        assert (e.state, e.output) == (neuron.state, neuron.output)
-        assert close(total(e.parts), neuron.state, 1e-12)
+    for learned in False, True:
+        if learned:
+            net.propagate(0.1, np.full(len(net.outputs), 0.5))
+        for neuron in net.neurons:
+            e = neuron.explain()
+            assert (e.state, e.output) == (neuron.state, neuron.output)
+            assert close(total(e.parts), neuron.state, 1e-12)
 
 
-def test_after_propagate_a_state_is_not_explained_with_other_weights():
+def test_a_state_is_not_explained_with_other_weights():
     net = ng.perceptron(2, 3, 1, seed=0)
     net.activate([1, 1])
     assert net.nodes["output.0"].explain().step is None
+    net.propagate(0.5, [0])
+    assert total(net.nodes["output.0"].explain().parts) == pytest.approx(
+        net.nodes["output.0"].state
+    )
     net.propagate(0.5, [0])
     with pytest.raises(ng.ParameterError, match="changed since neuron 'output.0' had this state"):
         net.nodes["output.0"].explain()
@@ -397,3 +405,93 @@ def test_in_a_notebook_all_but_the_value_can_be_broken():
         assert cells and all("white-space:pre-wrap" in cell for cell in cells)
         assert "white-space:pre;" in value and "wrap" not in value
         assert not all(cell.split(">")[1].startswith("</td") for cell in cells)
+
+
+@pytest.mark.parametrize("k", [1, 3, 40])
+def test_a_search_that_ends_anywhere_has_true_paths_and_bounds_all_others(monkeypatch, k):
+    net = ng.perceptron(3, 4, 3, 2, seed=0)
+    rng = np.random.default_rng(0)
+    net.forward(rng.normal(size=(5, 3)))
+    net.backward(rng.normal(size=(5, 2)))
+    run, loss, fed = inner(net, net.edges["input.0", "hidden1.0"])
+    known = {(e, hops): v for v, e, hops in every_path(run, loss, fed)}
+    counts = []
+    for most in range(1, 40):
+        monkeypatch.setattr(searching, "MOST_HOPS", most)
+        paths, others_at_most = strongest_paths(run, loss, fed.items(), k)
+        found = {(p.begin, p.hops): p.value for p in paths}
+        assert len(found) == len(paths) <= k  # each only once
+        assert close([found[key] for key in found], [known[key] for key in found], 1e-12)
+        assert [abs(p.value) for p in paths] == sorted((abs(p.value) for p in paths), reverse=True)
+        more = strongest_paths(run, loss, fed.items(), 40).paths
+        assert [p.hops for p in paths] == [p.hops for p in more][:k]  # none of them is better
+        others = [abs(v) for key, v in known.items() if key not in found]
+        assert others_at_most >= max(others, default=0.0) - 1e-15
+        counts.append(len(paths))
+    assert counts[0] == 0 and counts[-1] == min(k, len(known))
+    assert k < 40 or len(set(counts)) > 2  # some searches end with a part of them
+
+
+def test_numbers_of_a_table_stand_below_each_other_and_signs_are_told():
+    parts = (
+        Part(-0.75, "a", "w · δ", (-0.5, 1.5)),
+        Part(12.0, "longer", "w", (12.0,)),
+        Part(0.0, "-"),
+    )
+    one = Explanation()
+    one.title, one.sections = "t", (Section("parts", "by term", "(7)", parts, 11.25),)
+    assert str(one).splitlines() == [
+        "t",
+        "",
+        "by term, (7):",
+        "  a       w · δ  = (-0.5) · 1.5  -0.75",
+        "  longer  w      = 12             12",
+        "  -                               0",
+        "  sum                             11.25",
+    ]
+    assert Part(2.0, "a", numbers=(-1.0, -2.0, 0.0)).product == "(-1) · (-2) · 0"
+
+
+def test_plain_values_are_those_of_json():
+    about = {"a": 1, "b": True, "c": "x", "d": None, "e": 0.5, "f": [2, "y"], 3: ("p", 1)}
+    wanted = {"a": 1, "b": True, "c": "x", "d": None, "e": 0.5, "f": [2, "y"], "3": "('p', 1)"}
+    assert plain(about) == wanted
+    assert json.loads(json.dumps(plain({"x": np.float64(0.25)}))) == {"x": 0.25}
+
+
+def test_it_is_told_when_something_was_read_and_when_it_acts():
+    net = ng.Network([("x", "h", {"weight": 0.5}), ("g", "y", {"weight": 0.5}), ("h", "z")])
+    net.add_synapse("h", "y", weight=0.5, delay=2)
+    net.add_synapse("h", "h", weight=0.5)
+    net.gate("g", net.edges["h", "y"], delay=1)
+    net.inputs, net.outputs = ["x", "g"], ["y", "z"]
+    net.edges["g", "y"].tie = net.edges["x", "h"].tie = "t"
+    net.forward(np.ones((1, 4, 2)))
+    net.backward(np.ones((1, 4, 2)))
+
+    def told(element):
+        return [" ".join(line.split("  = ")[0].split()) for line in str(element).splitlines()]
+
+    late = "δ of 'y' · γ of 'g' 1 step ago · output of 'h' 2 steps ago"
+    assert f"sample 0, step 3 {late}" in told(net.edges["h", "y"].explain())
+    own = told(net.edges["h", "h"].explain())
+    assert "sample 0, step 3 δ of 'h' · state of 'h' 1 step ago" in own
+    for hop in (
+        "through 'h' -> 'z' x · f' · w · δ of 'z'",
+        "through 'h' -> 'y' 2 steps later x · f' · γ · w · δ of 'y' 2 steps later",
+        "through its own state 1 step later x · w · δ of 'h' 1 step later",
+    ):
+        assert any(line.rsplit(" ", 1)[0] == hop for line in own)
+    at_once = ["δ of 'h' · output of 'x'", "δ of 'y' · output of 'g'"]
+    for synapse, first in ((("x", "h"), 0), (("g", "y"), 1)):  # itself before those it is tied to
+        ends = ["'x' -> 'h'", "'g' -> 'y'"]
+        expected = [
+            f"sample 0, step {t}, {ends[k]} {at_once[k]}"
+            for k in (first, 1 - first)
+            for t in range(4)
+        ]
+        lines = told(net.edges[synapse].explain())
+        assert lines[3:11] == expected
+    lines = told(net.nodes["y"].explain())
+    assert "'g' -> 'y' w · output of 'g'" in lines
+    assert "'h' -> 'y' γ of 'g' 1 step ago · w · output of 'h' 2 steps ago" in lines

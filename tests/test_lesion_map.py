@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import neurograph as ng
 from neurograph.functions import ACTIVATIONS, get_activation, slope_of
+from neurograph.inspection import curvature as surgery
 from neurograph.inspection import lesion_map as module
-from neurograph.inspection.curvature import hessian
+from neurograph.inspection.compiled_lanes import Compiled
+from neurograph.inspection.curvature import hessian, is_wanted
+from neurograph.inspection.lanes import Cuts, Lanes, Walked
 from neurograph.learning.losses import LOSSES, Outputs, get_loss
 from tests.strategies import SMOOTH, close, late_gates, networks, sequences
 
@@ -92,8 +96,40 @@ def test_exact_is_removal_one_by_one(given, engine):
     assert dict(net.nodes(data=True)) == before[0] and (net.weights == before[1]).all()
 
 
+@settings(max_examples=60)
+@given(given=lessons(activations=[*SMOOTH, "relu", "own_activation"]), data=st.data())
+def test_kernels_find_what_their_definition_says(given, data):
+    net, X, Y, loss = given
+    n = data.draw(st.integers(1, 30))  # so that lanes fill several vectors, or part of one
+    X, Y = np.concatenate([X * (1 - k / n) for k in range(n)]), np.concatenate([Y] * n)
+    X[::3] *= X[::3] > 0.5  # pixels that are 0, whose lanes are left out
+    weight = np.linspace(0.1, 1, len(X))
+    chosen, engine = get_loss(loss), module.get_engine("compiled")
+    given = module.Lessons.of(net.plan(), np.dtype(float), X, Y, chosen, None, weight)
+    job = module._Job(net, net.plan(), engine, given, chosen)
+    (base,) = job.bases()
+    scale = max(1, abs(base.cost).max())
+    both = Walked(base), Compiled(base)
+    for visits, neurons in job.map.bundles():
+        arcs = [(m, arc) for m in neurons for arc in job.map.into[m]]
+        moved = data.draw(arrays(bool, (len(arcs), base.samples)))
+        silent = [m for m in neurons if m not in net.plan().outputs]
+        for cuts in (
+            Cuts.where(moved, [m for m, _ in arcs], [arc for _, arc in arcs]),
+            Cuts.where(np.ones((len(silent), base.samples), bool), silent),
+        ):
+            if not len(cuts):
+                continue
+            wanted, found = (
+                np.array([side.removal(visits, cuts), *side.tangent(visits, cuts)]) for side in both
+            )
+            for a, b in zip(found, wanted, strict=True):
+                assert close(np.append(a, scale), np.append(b, scale), 1e-12)
+
+
+@pytest.mark.parametrize("engine", ["walker", "compiled"])
 @pytest.mark.parametrize("gate_delay", [0, 1])
-def test_cells_that_gate_themselves_and_what_they_read(gate_delay):
+def test_cells_that_gate_themselves_and_what_they_read(gate_delay, engine):
     net = ng.Network(seed=3)
     for name, role in zip("xkcy", ["input", "hidden", "hidden", "output"], strict=True):
         net.add_neuron(name, role=role, activation="tanh", bias=0.1)
@@ -106,7 +142,7 @@ def test_cells_that_gate_themselves_and_what_they_read(gate_delay):
     net.gate("c", back, delay=1)
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(3, 6, 1)), rng.normal(size=(3, 6, 1))
-    found = net.lesion_map(X, Y, obs=False)
+    found = net.lesion_map(X, Y, obs=False, engine=engine)
     wanted, whole = one_by_one(net, X, Y, "squared_error")
     same(found.exact, wanted, whole)
     for s, curvature in zip(net.synapses, found.curvature, strict=True):
@@ -118,6 +154,36 @@ def test_cells_that_gate_themselves_and_what_they_read(gate_delay):
         wanted, error = second_difference(by_weight)
         assert abs(curvature - wanted) <= error
         by_weight(0.0)
+    for row in found.neurons:
+        out = [s for s in net.synapses if row["neuron"] == s.source and s.reads == "output"]
+        gated = [s for s in net.synapses if row["neuron"] == s.gater]
+        if gated:
+            continue  # a factor of what it gates is no factor of a weight
+        usual = [s.weight for s in out]
+
+        def by_strength(d, out=out, usual=usual):
+            for s, w in zip(out, usual, strict=True):
+                s.weight = w * (1 + d)
+            return mean_loss(net, X, Y, "squared_error")
+
+        wanted, error = second_difference(by_strength)
+        assert abs(2 * row["obd"] - wanted) <= error
+        by_strength(0.0)
+
+
+@pytest.mark.parametrize("order", ["xkcy", "xcky"])
+def test_what_a_cell_remembers_in_some_lanes_is_nothing_to_the_next(order):
+    net = ng.Network(seed=3)
+    for name in order:
+        role = {"x": "input", "y": "output"}.get(name, "hidden")
+        net.add_neuron(name, role=role, activation="tanh", bias=0.1)
+    for u, v, delay in ["xk0", "xc0", "cy0", "kc3", "ck3"]:
+        net.add_synapse(u, v, weight=0.5, delay=int(delay))
+    net.add_synapse("c", "c", weight=0.9)
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(40, 6, 1)), rng.normal(size=(40, 6, 1))  # more lanes than one vector
+    found = net.lesion_map(X, Y, obs=False, engine="compiled")
+    same(found.exact, *one_by_one(net, X, Y, "squared_error"))
 
 
 @settings(max_examples=30)
@@ -311,19 +377,20 @@ def xor():
 NUMBERS = ("exact", "first_order", "obd")
 
 
+@pytest.mark.parametrize("engine", ["walker", "compiled"])
 @pytest.mark.parametrize(("lanes", "block"), [(7, 2**22), (1, 100), (2**13, 50)])
-def test_pieces_and_threads_change_nothing(monkeypatch, lanes, block):
+def test_pieces_and_threads_change_nothing(monkeypatch, lanes, block, engine):
     net = ng.lstm(2, 1, 1, seed=1)
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(5, 3, 2)), rng.uniform(size=(5, 3, 1))
-    whole = net.lesion_map(X, Y)
+    whole = net.lesion_map(X, Y, engine=engine)
     monkeypatch.setattr(module, "LANES", lanes)
     monkeypatch.setattr(module, "BLOCK", block)
     before, found = ng.get_num_threads(), []
     try:
         for n in (1, 3):
             ng.set_num_threads(n)
-            found.append(net.lesion_map(X, Y))
+            found.append(net.lesion_map(X, Y, engine=engine))
     finally:
         ng.set_num_threads(before)
     one, three = found
@@ -462,3 +529,59 @@ def test_curvatures_of_losses_are_slopes_of_their_derivatives(name, activation):
     out = Outputs(s, f(s), [f] * 3, "abc")
     assert close(loss.curvature(out, t, dy, ds), wanted, 1e-7)
     assert close(loss.total(out, t), terms(0).value, 1e-14)
+
+
+@pytest.mark.parametrize("engine", ["walker", "compiled"])
+@pytest.mark.parametrize("room", [1, 60, 400])
+def test_little_room_for_steps_changes_nothing(monkeypatch, room, engine):
+    net = ng.lstm(2, 1, 1, seed=1)
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(2, 3, 2)), rng.uniform(size=(2, 3, 1))
+    whole = net.lesion_map(X, Y, obs=False, engine=engine)
+    monkeypatch.setattr(module, "ROOM", room)
+    kept, begin, run = [], Lanes.__init__, Compiled.run
+
+    def walked(lanes, base, visits, cuts):
+        begin(lanes, base, visits, cuts)
+        kept.append((len(cuts.of), lanes.past.size // lanes.orders))
+
+    def compiled(lanes, visits, cuts, tangent):
+        found = run(lanes, visits, cuts, tangent)
+        kept.append((len(cuts.of), found[0][0].size))
+        return found
+
+    monkeypatch.setattr(Lanes, "__init__", walked)
+    monkeypatch.setattr(Compiled, "run", compiled)
+    found = net.lesion_map(X, Y, obs=False, engine=engine)
+    assert kept and all(n == 1 or size <= room for n, size in kept)
+    assert room < 400 or max(kept)[0] > 1  # some have room for several
+    for name in NUMBERS:
+        assert close(getattr(found, name), getattr(whole, name), 1e-13)
+        assert close(getattr(found.neurons, name), getattr(whole.neurons, name), 1e-13)
+
+
+def test_surgery_is_asked_of_as_many_parameters_as_can_be_afforded(monkeypatch):
+    assert is_wanted(ng.perceptron(199, 1, seed=0).plan(), None) == (True, "")  # 200 of them
+    assert not is_wanted(ng.perceptron(200, 1, seed=0).plan(), None)[0]
+    plan = ng.lstm(2, 2, 1, seed=0).plan()
+    assert plan.n_memories
+    size = plan.n_synapses + plan.n_memories + plan.n_neurons - len(plan.inputs)
+    monkeypatch.setattr(surgery, "AFFORDABLE", size)
+    assert is_wanted(plan, None) == (True, "")
+    monkeypatch.setattr(surgery, "AFFORDABLE", size - 1)
+    assert is_wanted(plan, None) == (
+        False, f"obs: the network has {size} parameters; obs=True computes it all the same"
+    )  # fmt: skip
+    assert is_wanted(plan, True) == (True, "") and is_wanted(plan, False) == (False, "")
+
+
+def test_ten_rows_are_ranked_and_the_first_is_named():
+    net, (X, Y) = ng.perceptron(2, 5, 1, seed=0), xor()
+    found = net.lesion_map(X, Y, obs=False)
+    best = found.strongest(1)
+    assert len(found.strongest()) == 10 < len(found) == 15
+    assert f"most by {best.source[0]!r} -> {best.target[0]!r}: {best.exact[0]:+.4g}>" in repr(found)
+    assert str(found).splitlines()[-1] == "… and 5 that matter less"
+    lonely = ng.Network()
+    lonely.add_neuron("x", role="input"), lonely.add_neuron("y", role="output")
+    assert "of 0 synapses and 1 neuron;" in repr(lonely.lesion_map([[1]], [[0]]))

@@ -500,7 +500,7 @@ def test_a_heap_whose_objects_have_no_size_does_not_hold_the_library_for_ever(tm
 
 def test_few_numbers_cannot_become_many_synapses(monkeypatch):
     """One matrix behind many populations: each edge takes it once more."""
-    monkeypatch.setattr("neurograph.io.nir.MAX_NUMBERS", 50)
+    monkeypatch.setattr("neurograph.io.nir_populations.MAX_NUMBERS", 50)
     assert nir_file.MAX_NUMBERS == 2**26
     nodes = {"w": nir.Linear(np.ones((3, 3))), "o": nir.Output(np.array([3]))}
     nodes |= {f"i{n}": nir.Input(np.array([3])) for n in range(6)}

@@ -1,11 +1,14 @@
 """Probes change nothing, tell what handles would show, and watchpoints stop where they say."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import neurograph as ng
+from neurograph.inspection.handles import own_neurons, own_synapses
 from neurograph.inspection.records import Records
 from tests.strategies import networks, runs
 
@@ -448,3 +451,87 @@ def test_a_network_with_probes_is_copied_and_pickled_without(net):
     for twin in (net.copy(), pickle.loads(pickle.dumps(net))):
         twin.predict(np.zeros(len(net.inputs)))
         assert not twin._probes
+
+
+@pytest.mark.parametrize(("every", "capacity"), [(1, 20_000), (3, 20_000), (1, 7), (2, 100)])
+def test_moments_are_numbered_on_through_runs_and_training(every, capacity):
+    net = ng.Network([("x", "y", {"weight": 1.0})])
+    net.inputs, net.outputs, net.nodes["y"].activation = ["x"], ["y"], "identity"
+    probe = net.probe(neurons="y", what="output", every=every, capacity=capacity)
+    wanted, events = [], []
+    for samples, steps in ((5, 2), (1, 1), (3001, 3), (4, 1)):  # one longer than a piece
+        X = len(wanted) + np.arange(samples * steps, dtype=float)
+        net.run(X.reshape(samples, steps, 1))
+        net.backward(np.zeros((samples, steps, 1)))
+        wanted += [*X, X[-1]]
+        events += [*["run"] * len(X), "backward"]
+    due = np.arange(probe.every, len(wanted) + 1, probe.every)
+    assert probe.every == every if capacity == 20_000 else probe.every > every
+    assert probe.moments.tolist() == due.tolist()
+    assert probe.events.tolist() == [events[number - 1] for number in due]
+    assert probe["output"][:, 0].tolist() == [wanted[number - 1] for number in due]
+
+
+# ---------------------------------------------------------------- how users name them
+
+
+def test_synapses_and_neurons_are_named_one_or_many_by_handle_or_by_name():
+    a, b, pair = "a", ("b", 0), ("a", ("b", 0))  # a name may be a pair, and of an edge too
+    net = ng.Network([(a, b, {}), (b, pair, {}), (pair, a, {})])
+    ab, bp, pa = net.edges[a, b], net.edges[b, pair], net.edges[pair, a]
+    for named, meant in [
+        (None, []),
+        (ab, [ab]),
+        ((a, b), [ab]),
+        ((b, pair), [bp]),  # two tuples, and yet one synapse
+        ((pair, a), [pa]),
+        ((ab, pa), [ab, pa]),
+        (((a, b), (b, pair)), [ab, bp]),
+        ([(pair, a), ab], [pa, ab]),
+        (iter([ab]), [ab]),
+        ([], []),
+    ]:
+        assert own_synapses(net, named) == meant
+    for named, meant in [
+        (None, []),
+        (a, [a]),
+        (b, [b]),
+        (pair, [pair]),
+        (net.nodes[b], [b]),
+        ((b, pair), [b, pair]),
+        ([net.nodes[a], b], [a, b]),
+        ((a, a, b), [a, a, b]),
+        ([], []),
+    ]:
+        assert [neuron.name for neuron in own_neurons(net, named)] == meant
+
+
+def test_what_names_no_synapse_or_no_neuron_is_told_whole():
+    net = ng.perceptron(1, 1, seed=0)
+    x, y = net.nodes
+    other = ng.perceptron(1, 1, seed=0)
+    for named, says in [
+        ((y, x), f"no synapse {(y, x)!r} in this network"),
+        ([(y, x)], f"no synapse {(y, x)!r} in this network"),
+        ((1, 2), "no synapse (1, 2) in"),
+        (x, f"no synapse {x!r} in"),
+        ([x], f"no synapse {x!r} in"),
+        (([x], [y]), f"no synapse {([x], [y])!r} in"),
+        (5, "no synapse 5 in"),
+        ((x, y, x), f"no synapse {x!r} in"),
+        ((net.nodes[x], net.nodes[y]), "synapses= takes synapses, and got neuron 'input.0'"),
+        (net.nodes[x], "synapses= takes synapses, and got neuron 'input.0'"),
+        (other.edges[x, y], "another network"),
+    ]:
+        with pytest.raises(ng.NeurographError, match=re.escape(says)):
+            own_synapses(net, named)
+    for named, says in [
+        ("no", "'no'"),
+        ([x, "no"], "'no'"),
+        (net.edges[x, y], "neurons= takes neurons, and got synapse "),
+        ((x, net.edges[x, y]), "neurons= takes neurons, and got synapse "),
+        (other.nodes[x], "another network"),
+        (5, "5"),
+    ]:
+        with pytest.raises(ng.NeurographError, match=re.escape(says)):
+            own_neurons(net, named)

@@ -258,3 +258,20 @@ def test_the_earliest_of_several_watchpoints_stops(engine, online):
         net.fit(X, X, batch_size=1, shuffle=False)
     assert len(one) == len(two) == 5 and two.stopped
     assert [hit.number for hit in two.hits] == [5] and not one.hits and not one.stopped
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("block", [1, 40, 2**20])
+def test_a_kernel_writes_down_as_much_as_there_is_room_for(monkeypatch, every, block):
+    net = ng.perceptron(2, 1, seed=0)
+    columns = len(net.probe(net.synapses, every=every).columns)
+    columns += len(net.probe(net.synapses, every=2 * every).columns)
+    monkeypatch.setattr(telling, "BLOCK", block)
+    found = telling.Tapping(net, np.zeros(1000, np.int64))
+    size, due = found.taps.rows.size, 1000 // every * columns
+    if block < columns:  # one row has room in any case
+        assert found.moments >= 1 and size <= columns
+    elif block < due:
+        assert size <= block < size + columns
+    else:
+        assert found.moments == 1000 and size == due

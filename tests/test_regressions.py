@@ -594,3 +594,21 @@ def test_one_of_a_kind_was_told_in_the_plural():
     assert "checked   1 parameter: 1 weight, 0 biases" in shown[5]
     many = [repr(net.run([[1], [2]])), repr(net.verify_gradients([[1]], [[1]]))]
     assert "2 samples" in many[0] and "2 parameters" in many[1]
+
+
+def test_tables_of_synapses_are_asked_by_name_and_answer_in_plain_numbers():
+    """An unhashable key was a TypeError; each look-up went through all rows."""
+    net = chain(("a", 1), ("h", 2), "y")
+    X, Y = np.ones((1, 2, 1)), np.zeros((1, 2, 1))
+    effects, certificate = net.lesion_map(X, Y), net.verify_gradients(X, Y)
+    for synapse in net.synapses:
+        ends = synapse.source, synapse.target
+        assert effects[synapse] == effects[ends] and effects[ends]["target"] == synapse.target
+        assert type(effects[ends]["exact"]) is float
+        assert certificate[synapse] is certificate[ends] and certificate[ends].name == ends
+    assert effects.neurons["h", 2] == effects.neurons[net.nodes["h", 2]]
+    assert certificate[net.nodes["y"]].kind == "bias" == certificate["y"].kind
+    for table in (effects, effects.neurons, certificate):
+        for unknown in ([1], "q", ("q", "y"), net):
+            with pytest.raises(ng.ParameterError, match="no synapse|no neuron|says nothing of"):
+                table[unknown]

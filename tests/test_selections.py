@@ -83,36 +83,35 @@ def numbers(draw, columns, depth=2):
 
 
 @st.composite
-def conditions(draw, columns, labels, names, depth=2):
-    """A text, what it says, and what is given for @names."""
+def conditions(draw, columns, labels, names, depth=2, called="one"):
+    """A text, what it says, and what is given for @names, each of its own."""
     kind = draw(st.sampled_from(["compare", "chained", "label", "in", "flag", "not", "join"]))
     if depth == 0 and kind in ("not", "join"):
         kind = "compare"
     if kind == "flag":
         return "trainable", FLAGS["trainable"], {}
     if kind == "not":
-        a, f, given = draw(conditions(columns, labels, names, depth - 1))
+        a, f, given = draw(conditions(columns, labels, names, depth - 1, called))
         return f"not ({a})", lambda net, e: not f(net, e), given
     if kind == "join":
         word = draw(st.sampled_from(["and", "or", "&", "|"]))
-        a, f, first = draw(conditions(columns, labels, names, depth - 1))
-        b, g, second = draw(conditions(columns, labels, names, depth - 1))
-        b = b.replace("@one", "@two").replace("@many", "@several")
-        second = {{"one": "two", "many": "several"}.get(k, k): v for k, v in second.items()}
+        a, f, first = draw(conditions(columns, labels, names, depth - 1, f"{called}_a"))
+        b, g, second = draw(conditions(columns, labels, names, depth - 1, f"{called}_b"))
         join = all if word in ("and", "&") else any
         text = f"({a}) {word} ({b})"
-        if first.keys() & second.keys():
-            second = {}
-            text, g = f"({a}) {word} trainable", FLAGS["trainable"]
         return text, lambda net, e: join([f(net, e), g(net, e)]), first | second
     if kind in ("label", "in"):
         column = draw(st.sampled_from(labels))
         if kind == "label":
             one, sign = draw(st.sampled_from(names)), draw(st.sampled_from(["==", "!="]))
             test = COMPARISONS[sign]
-            return f"{column} {sign} @one", lambda n, e: test(getattr(e, column), one), {"one": one}
+            return (
+                f"{column} {sign} @{called}",
+                lambda n, e: test(getattr(e, column), one),
+                {called: one},
+            )
         many = draw(st.lists(st.sampled_from(names), max_size=3))
-        return f"{column} in @many", lambda net, e: getattr(e, column) in many, {"many": many}
+        return f"{column} in @{called}", lambda net, e: getattr(e, column) in many, {called: many}
     a, f = draw(numbers(columns))
     b, g = draw(numbers(columns))
     sign = draw(st.sampled_from(sorted(COMPARISONS)))

@@ -349,6 +349,57 @@ def test_large_networks_are_drawn_as_a_matrix_and_small_ones_with_squares():
     assert found["cell:1"].get_facecolor() == (1, 1, 1, 1) != found["cell:0"].get_facecolor()
 
 
+@pictured
+@settings(max_examples=15)
+@given(net=networks(max_hidden=6))
+def test_squares_tell_size_sign_delay_and_gater_of_each_synapse(net):
+    plan, n = drawable(net), len(net)
+    ax = net.draw("matrix")
+    names = [label(name) for name in plan.visits]
+    assert [text.get_text() for text in ax.get_xticklabels()] == names
+    assert [text.get_text() for text in ax.get_yticklabels()] == names
+    assert ax.get_xlim() == (-0.5, n - 0.5) and ax.get_ylim() == (n - 0.5, -0.5)  # down, as read
+    found, wanted = artists(ax), set()
+    largest = max((abs(s.weight) for s in net.synapses), default=0.0) or 1.0
+    for e, weight in enumerate(values(net, plan)):
+        ends = int([*plan.source, *plan.cell][e]), int([*plan.target, *plan.cell][e])
+        synapse = net.edges[plan.name(ends[0]), plan.name(ends[1])]
+        assert weight == synapse.weight
+        square = found[f"cell:{e}"]
+        assert np.allclose(square.get_center(), ends, rtol=0, atol=1e-12)
+        area = square.get_width() * square.get_height() / 0.68**2
+        assert area == pytest.approx(min(1.0, max(0.1, abs(weight) / largest)), rel=1e-6)
+        assert (square.get_facecolor() != (1, 1, 1, 1)) == (weight > 0)
+        wanted |= {f"cell:{e}"}
+        wanted |= {f"late:{e}"} if synapse.delay else set()
+        wanted |= {f"gate:{e}"} if synapse.gater is not None else set()
+        for kind in wanted & {f"late:{e}", f"gate:{e}"}:
+            assert found[kind].center == ends and found[kind].zorder > square.zorder
+    assert set(found) == wanted
+    said = ax.get_title(loc="left")
+    assert "filled: positive, open: negative" in said
+    assert ("dot: late" in said) == any(gid.startswith("late") for gid in wanted)
+    assert ("ring: gated" in said) == any(gid.startswith("gate") for gid in wanted)
+
+
+@pictured
+def test_the_image_of_a_large_matrix_has_a_scale_that_tells_the_sign():
+    net = ng.perceptron(50, 30, seed=0)
+    net.edges["input.0", "output.0"].weight = -8.0
+    ax = net.draw()
+    image, bar = ax.images[0], ax.figure.axes[1]
+    assert bar.get_yticks().tolist() == [-8, -2, 0, 2, 8]
+    assert bar.get_ylim() == pytest.approx((-8, 8)) and bar.get_ylabel() == "weight"
+    assert np.allclose(image.norm([-8, -2, 0, 2, 8]), [0, 0.25, 0.5, 0.75, 1], rtol=0, atol=1e-12)
+    assert image.get_extent() == [-0.5, 79.5, 79.5, -0.5]
+    assert ax.get_xlim() == (-0.5, 79.5) and ax.get_ylim() == (79.5, -0.5)
+    plan = drawable(net)
+    shown = np.ma.filled(image.get_array(), np.nan)
+    assert np.array_equal(shown, matrix(plan, values(net, plan)), equal_nan=True)
+    grey = image.cmap([0.1, 0.4, 0.6, 0.9])[:, :3] @ (0.299, 0.587, 0.114)
+    assert grey[:2].min() > grey[2:].max()
+
+
 # ---------------------------------------------------------------- SVG and HTML
 
 
@@ -425,8 +476,14 @@ def test_blank_names_are_no_empty_boxes():
 @pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
 def test_hostile_names_are_drawn_as_they_are():
     net = hostile()
+    shown = [
+        "<script>a…cript>", "$\\frac{$", 'a"b&c', "]]>", r"two\nlines", r"\x00\x1b", r"\ud800",
+        r"\u202eright", "('<b>', 1)", "xxxxxxxxx…xxxxxx", "漢字かな交じり文の長い名前です", "''"
+    ]  # fmt: skip
     for ax in (net.draw(), net.draw("matrix"), net.draw(x="visit")):
-        _renderer(ax)
+        _renderer(ax)  # a name that is taken for mathematics raises here
+        texts = [text.get_text() for text in (*ax.texts, *ax.get_xticklabels())]
+        assert [text for text in texts if text in shown] == shown
 
 
 @settings(max_examples=15)
@@ -618,3 +675,131 @@ def test_every_picture_of_the_docs_is_made_by_the_script():
     for name, ax in made.items():
         assert f"img/{name}.png" in text
         assert ax.has_data() or ax.patches
+
+
+@pictured
+def test_twenty_lesions_are_drawn_unless_told_otherwise():
+    net = ng.perceptron(3, 6, 1, seed=0)
+    found = net.lesion_map(np.eye(3), np.ones((3, 1)), obs=False)
+    assert len(widths(found.plot())) == 20 < len(found) == 24
+
+
+# ---------------------------------------------------------------- what plots say
+
+
+def texts(ax):
+    """What is written in a plot, with where it is."""
+    return {t.get_text(): t.get_position() for t in ax.texts}
+
+
+@pictured
+def test_bars_have_their_names_and_numbers_and_tell_the_sign_without_colour(trained):
+    net, X, _ = trained
+    found = net.attribute(X, method="conductance")
+    ax = found.plot(sample=2, k=3)
+    most = np.argsort(-np.abs(found.values[2]))[:3]
+    values = found.values[2][most]
+    assert (values < 0).any() and (values > 0).any()
+    assert [t.get_text() for t in ax.get_yticklabels()] == [found.of[i] for i in most]
+    assert ax.yaxis.get_inverted()  # from top to bottom
+    numbers = [(note.get_text(), note.xy) for note in ax.texts]
+    assert numbers == [(f"{v:.3g}", (max(0.0, v), row)) for row, v in enumerate(values)]
+    bars = sorted((b.get_y() + b.get_height() / 2, b) for c in ax.containers for b in c)
+    assert [bool(bar.get_hatch()) for _, bar in bars] == (values < 0).tolist()
+    assert [round(at, 9) for at, _ in bars] == [0, 1, 2]
+    assert ax.get_title(loc="left") == "conductance of output output.0"
+
+
+@pictured
+def test_an_image_of_steps_marks_what_is_clearly_negative():
+    net = ng.Network([("a", "y", {"weight": 1.0}), ("b", "y", {"weight": -1.0})])
+    net.add_synapse("y", "y", weight=1.0)
+    net.inputs, net.outputs, net.nodes["y"].activation = ["a", "b"], ["y"], "identity"
+    X = [[3.0, 2.0], [-1.0, -0.1], [0.0, 0.1], [-0.1, 1.0], [2.0, -4.0]]
+    found = net.attribute([X])
+    assert found.values[0] == pytest.approx(np.array(X) * [1, -1])  # the sum is what comes out
+    ax = found.plot()
+    largest = np.abs(found.values).max()
+    marked = np.argwhere(found.values[0] < -0.05 * largest)
+    assert 0 < len(marked) < (found.values < 0).sum()
+    assert all(note.get_text() == "−" for note in ax.texts)
+    assert sorted(note.get_position() for note in ax.texts) == [tuple(at) for at in marked]
+    image = ax.images[0]
+    assert image.get_clim() == (-largest, largest)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+
+
+@pictured
+def test_a_lesion_that_explodes_has_a_sign_in_place_of_a_bar():
+    net = ng.Network([("x", "y", {"weight": -1.0}), ("y", "y", {"weight": 1e200})])
+    net.inputs, net.outputs, net.nodes["y"].activation = ["x"], ["y"], "identity"
+    net.add_neuron("brake", activation="inverse")  # gates with 0 as long as x is 1
+    s = net.add_synapse("x", "brake", weight=1)
+    net.gate("brake", net.edges["y", "y"])
+    found = net.lesion_map(np.ones((1, 4, 1)), np.ones((1, 4, 1)), obs=False)
+    top = found.strongest()
+    ax = found.plot()
+    row = top.source.index(s.source), top.target.index(s.target)
+    assert np.isinf(top.exact[row[1]]) and texts(ax)[" ∞"] == (0, row[1])
+    assert len(ax.texts) == np.isinf(top.exact).sum() == 1
+    assert widths(ax)[:, 1].tolist() == np.where(np.isinf(top.exact), 0, top.exact).tolist()
+    marks = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert marks == ["first order", "OBD"]
+
+
+@pictured
+@pytest.mark.parametrize("n_hidden", [2, 4, 5])
+def test_a_probe_is_drawn_by_lines_with_names_or_as_a_band_with_its_median(n_hidden):
+    net = ng.perceptron(1, n_hidden, 1, seed=0)  # 4, 8 and 10 synapses
+    probe = net.probe(net.synapses, what=("weight", "grad"))
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(6, 1)), rng.uniform(size=(6, 1))
+    net.forward(X)
+    net.fit(X, Y, batch_size=2, epochs=2)
+    net.forward(X)
+    n = len(net.synapses)
+    for kind in ("weight", "grad"):
+        ax = probe.plot(kind)
+        values = probe[kind]
+        for line, series in zip(ax.lines, values.T, strict=n <= 8):
+            assert np.array_equal(line.get_ydata(), series, equal_nan=True)
+            assert np.array_equal(line.get_xdata(), probe.moments)
+        names = [t.get_text().strip("\u200b") for t in ax.get_legend().get_texts()]
+        if n <= 8:
+            assert names == [f"{s.source} -> {s.target}" for s in net.synapses]
+            looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
+            assert len(looks) == n
+        else:
+            assert names == [f"median of {n}"] and len(ax.lines) == n + 1
+            median = ax.lines[-1].get_ydata()
+            assert np.array_equal(median, np.median(values, axis=1), equal_nan=True)
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("moment", kind)
+
+
+@pictured
+def test_plots_take_no_name_for_mathematics():
+    x, y = "$\\frac{$", "$_$"
+    net = ng.Network([(x, y, {"weight": 1.0})])
+    net.inputs, net.outputs = [x], [y]
+    probe = net.probe(net.synapses, [x, y], ("weight", "output"))
+    X, Y = np.ones((2, 3, 1)), np.zeros((2, 3, 1))
+    net.forward(X)
+    net.backward(Y)
+    for ax in (
+        net.attribute(X).plot(),
+        net.attribute(X[:, 0]).plot(),
+        net.attribute(X[:, 0], method="synapse_conductance").plot(),
+        net.attribute(X[:, 0], path=[x, y]).plot(),
+        net.edges[x, y].explain().plot(),
+        net.nodes[y].explain().plot(),
+        net.lesion_map(X, Y).plot(),
+        net.lesion_map(X, Y).neurons.plot(),
+        probe.plot("weight"),
+        probe.plot("output"),
+    ):
+        _renderer(ax)  # raises where it reads mathematics
+        written = {t.get_text() for t in (*ax.get_yticklabels(), *ax.texts)}
+        written |= {ax.get_title(loc="left")}
+        if ax.get_legend():
+            written |= {t.get_text() for t in ax.get_legend().get_texts()}
+        assert any(name in text for name in (x, y) for text in written)

@@ -1,6 +1,7 @@
 """What if: a lesion is a removal, a clamp is an input, and everything comes back bit for bit."""
 
 import pickle
+import re
 from contextlib import ExitStack
 
 import numpy as np
@@ -681,3 +682,60 @@ def test_what_is_removed_before_a_block_begins_is_an_error():
     with pytest.raises(ng.DetachedError):
         net.lesion(s)
     assert kept(net) == before
+
+
+@pytest.mark.parametrize("names", [["cell.2", "cell.0"], ["cell.0", "cell.1", "cell.2"]])
+def test_a_copy_of_a_driven_network_takes_what_was_held_behind_its_inputs(names):
+    net = ng.lstm(2, 3, 1, seed=0)
+    rng = np.random.default_rng(0)
+    X, values = rng.normal(size=(4, 3, 2)), rng.normal(size=(4, 3, len(names)))
+    with net.clamp(names, values):
+        outputs, twin = net.run(X).outputs, net.copy()
+    assert twin.inputs == [*net.inputs, *names]
+    assert (twin.run(np.concatenate([X, values], -1)).outputs == outputs).all()
+
+
+def test_what_a_block_changes_in_a_plan_cannot_be_written_either():
+    net = ng.perceptron(2, 3, 1, seed=0)
+    net.tie(list(net.synapses)[:3])
+    net.plan()
+    with net.lesion(net.synapses[0]), net.clamp("hidden.1", 0.5):
+        plan = net.plan()
+    for inside in (plan, net.plan()):
+        for name in ("tie_indptr", "tie_synapse", "activation"):
+            array = getattr(inside, name)
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 0
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_who_joins_its_tie_again_has_what_the_optimizer_keeps_of_the_others(k):
+    net = ng.perceptron(2, 3, 1, seed=0)
+    group = list(net.synapses)[:3]
+    net.tie(group)
+    X, Y = np.eye(2), np.ones((2, 1))
+    net.fit(X, Y, optimizer=ng.Adam(0.1))
+    store = net._store.synapses
+
+    def slots(synapses):
+        rows = store.row_of[[s._id for s in synapses]]
+        return [store.array(name)[rows].tolist() for name in store.slots()]
+
+    with net.lesion(group[k]):
+        net.fit(X, Y, optimizer=ng.Adam(0.1), epochs=3)
+        learned = slots([s for s in group if s is not group[k]])
+        assert any(len(set(values)) > 1 for values in slots(group))  # it has learned nothing
+    assert [values[:2] for values in slots(group)] == learned
+    assert all(len(set(values)) == 1 for values in slots(group))
+    net.fit(X, Y, optimizer=ng.Adam(0.1), epochs=3)
+    assert len({s.weight for s in group}) == 1
+
+
+def test_a_tuple_that_names_nothing_is_told_as_a_name_that_is_missing():
+    net = ng.perceptron(2, 2, 1, seed=0)
+    for name in (("hidden.0",), ("input.0", "hidden.0", "output.0")):
+        for block in (net.lesion, lambda name: net.clamp(name, 1)):
+            with pytest.raises(ng.ParameterError, match=re.escape(f"no neuron {name!r}")):
+                block(name)
+    with pytest.raises(ng.ParameterError, match=r"net.edges\['input.0', 'hidden.0'\]"):
+        net.lesion(("input.0", "hidden.0"))

@@ -15,11 +15,10 @@ import numpy as np
 
 from neurograph.elements import Neuron
 from neurograph.engines.finite import Run, all_finite, first, forward_error
-from neurograph.errors import NonFiniteError, ParameterError, ShapeError, suggest
+from neurograph.errors import NonFiniteError, ParameterError, ShapeError, counted, suggest
 from neurograph.functions import Activation, get_activation
 from neurograph.graph import NeuronGraph
 from neurograph.schedule import Plan
-from neurograph.values import counted
 
 __all__ = [
     "NO_TAPS",
@@ -232,6 +231,8 @@ class Lesson(NamedTuple):
     updating : Updating
     taps, until : what probes ask for, and of how many of the batches that went well they want to
         keep; None if there are none
+    before : arrays to fill with the parameter and slots that the last of the batches that went
+        well began from, of weights and of biases; left alone if none did
     """
 
     x: np.ndarray
@@ -242,6 +243,7 @@ class Lesson(NamedTuple):
     updating: Updating
     taps: Taps = NO_TAPS
     until: Callable[[int], int] | None = None
+    before: tuple[list[np.ndarray], ...] = ()
 
 
 class Descent(Protocol):

@@ -7,9 +7,9 @@ longer than about `PATIENCE` nanoseconds, so that Ctrl-C is heard.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -132,22 +132,42 @@ def _descend(
 ) -> int:
     """See `Descent`."""
     slots = lesson.updating.slots
-    changed = (*parameters, *gradients, *slots[0], *slots[1])
+    changed = (parameters.weight, *slots[0], parameters.bias, *slots[1], *gradients)
     before = [array.copy() for array in changed]
     recipe = _recipe(lesson.updating, rates, parameters)
     loop = _loop(made, plan, parameters, gradients, lesson, recipe, order, begin, values)
+
+    def keep(values: Sequence[np.ndarray]) -> None:
+        for array, value in zip(chain(*lesson.before), values, strict=False):  # no gradients
+            np.copyto(array, value)
+
+    def learn(n: int) -> int:
+        """Learn n batches, the last by itself, so that what it began from can be kept."""
+        done = loop(0, n - 1) if n > 1 else 0
+        if done < n - 1:
+            return done
+        if n > 1:
+            keep(changed)
+        done = loop(n - 1, n)
+        if n == done == 1:
+            keep(before)
+        return done
+
     with np.errstate(all="ignore"):  # where kernels are plain Python
-        done = loop(0, len(begin) - 1)
-    if lesson.until is not None:
-        done = lesson.until(done)
-    if done < len(begin) - 1:
-        # The kernel does not stop to look within a batch; go back, and up to that batch only.
-        for array, values_before in zip(changed, before, strict=True):
-            array[:] = values_before
-        loop(0, done)
-    for own in slots:
+        done = learn(len(begin) - 1)
+        if lesson.until is not None:
+            done = lesson.until(done)
+        if done < len(begin) - 1:
+            # The kernel does not stop to look within a batch; go back, and up to that batch only.
+            for array, values_before in zip(changed, before, strict=True):
+                array[:] = values_before
+            if done:
+                learn(done)
+    for k, own in enumerate(slots):
         if _shared_age(own):  # the kernel leaves an age that all share to us
             own[2] += done
+            if done and lesson.before:
+                lesson.before[k][3] += done - 1
     return done
 
 
@@ -250,10 +270,21 @@ def _loop(
         asked=bool(np.isnan(lesson.target.sum())),
     )
     found = kernels(lanes, VECTOR // dtype.itemsize)
-    given = run, task, recipe, lesson.taps._replace(rows=lesson.taps.rows.reshape(-1))
-    fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), *given
+    fixed = made.packed, *parameters, *gradients, addresses(plan, dtype), run, task
+    taps = lesson.taps._replace(rows=lesson.taps.rows.reshape(-1))
     kernel = found.learn_single if lanes == n_steps == 1 else found.learn
-    return lambda q0, q1: kernel(*fixed, n_steps, q0, q1, values.ravel())
+    return lambda q0, q1: kernel(*fixed, _later(recipe, q0), taps, n_steps, q0, q1, values.ravel())
+
+
+def _later(recipe: Recipe, n: int) -> Recipe:
+    """Return a recipe whose corrections begin with that of batch n."""
+    if not n:
+        return recipe
+    weights, biases = (
+        side._replace(steps=side.steps[n:], scales=side.scales[n:])
+        for side in (recipe.weights, recipe.biases)
+    )
+    return recipe._replace(weights=weights, biases=biases)
 
 
 def supported(dtype: np.dtype) -> np.dtype:

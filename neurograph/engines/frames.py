@@ -36,7 +36,7 @@ class Frame(NamedTuple):
     s, y, slope : (2, N), (H+1, N), (N,) of this step and those before
     spare : (3, N)  what an activation that fails puts back
     tape_s, tape_y : s and y of the whole window
-    extended, gain, r, projected, gated, ds, dy : what rules keep
+    extended, gain, r, projected, gated, met, ds, dy : what rules keep
     delta, found : (N,), (E+M+N,) δ and gradients until they are known to be finite
     eps, d_output, d_state, row : room
     state, output, delta_shown, gain_shown : where users look
@@ -70,6 +70,7 @@ class Frame(NamedTuple):
     r: Any
     projected: Any
     gated: Any
+    met: Any
     ds: Any
     dy: Any
     delta: Any
@@ -141,29 +142,30 @@ def opened(frame, real):
         array_at(frame, 20, real),  # r
         array_at(frame, 21, real),  # projected
         array_at(frame, 22, real),  # gated
-        array_at(frame, 23, real),  # ds
-        array_at(frame, 24, real),  # dy
-        array_at(frame, 25, real),  # delta
-        array_at(frame, 26, real),  # found
-        array_at(frame, 27, real),  # eps
-        array_at(frame, 28, real),  # d_output
-        array_at(frame, 29, real),  # d_state
-        array_at(frame, 30, I64),  # row
-        array_at(frame, 31, real),  # state
-        array_at(frame, 32, real),  # output
-        array_at(frame, 33, real),  # delta_shown
-        array_at(frame, 34, real),  # gain_shown
-        array_at(frame, 35, real),  # x
-        array_at(frame, 36, F64),  # target
-        array_at(frame, 37, real),  # outputs
-        array_at(frame, 38, real),  # steps_x
-        array_at(frame, 39, F64),  # steps_target
-        array_at(frame, 40, real),  # steps_outputs
-        array_at(frame, 41, real),  # steps_states
-        array_at(frame, 42, I64),  # tap_when
-        array_at(frame, 43, I64),  # tap_kind
-        array_at(frame, 44, I64),  # tap_place
-        array_at(frame, 45, F64),  # tap_rows
-        array_at(frame, 46, U8),  # stable
-        array_at(frame, 47, U8),  # hard
+        array_at(frame, 23, real),  # met
+        array_at(frame, 24, real),  # ds
+        array_at(frame, 25, real),  # dy
+        array_at(frame, 26, real),  # delta
+        array_at(frame, 27, real),  # found
+        array_at(frame, 28, real),  # eps
+        array_at(frame, 29, real),  # d_output
+        array_at(frame, 30, real),  # d_state
+        array_at(frame, 31, I64),  # row
+        array_at(frame, 32, real),  # state
+        array_at(frame, 33, real),  # output
+        array_at(frame, 34, real),  # delta_shown
+        array_at(frame, 35, real),  # gain_shown
+        array_at(frame, 36, real),  # x
+        array_at(frame, 37, F64),  # target
+        array_at(frame, 38, real),  # outputs
+        array_at(frame, 39, real),  # steps_x
+        array_at(frame, 40, F64),  # steps_target
+        array_at(frame, 41, real),  # steps_outputs
+        array_at(frame, 42, real),  # steps_states
+        array_at(frame, 43, I64),  # tap_when
+        array_at(frame, 44, I64),  # tap_kind
+        array_at(frame, 45, I64),  # tap_place
+        array_at(frame, 46, F64),  # tap_rows
+        array_at(frame, 47, U8),  # stable
+        array_at(frame, 48, U8),  # hard
     )

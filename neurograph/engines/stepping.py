@@ -165,7 +165,7 @@ class Stepping:
 # each step.
 SWEPT = (
     *("clock", "w", "b", "gw", "gb", "ew", "s", "y", "slope", "extended", "gain"),
-    *("r", "projected", "gated", "delta_shown"),
+    *("r", "projected", "gated", "met", "delta_shown"),
 )
 STEPPED = (*SWEPT, "eb", "ds", "dy")
 
@@ -223,8 +223,8 @@ def _arrays(job: Any, table: np.ndarray) -> dict[str, np.ndarray]:
         "stable": np.array([names[o] == "logistic" for o in plan.outputs], U8),
         "hard": np.array([name == "step" for name in names], U8),
     }
-    made |= {name: fields[name] for name in ("extended", "gain", "projected", "gated", "ds", "dy")
-             if name in fields}  # fmt: skip
+    kept = ("extended", "gain", "projected", "gated", "met", "ds", "dy")
+    made |= {name: fields[name] for name in kept if name in fields}
     made["r"] = fields.get("responsibility", nothing)
     return {name: array.reshape(-1) for name, array in made.items()}
 

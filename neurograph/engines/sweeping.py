@@ -108,6 +108,8 @@ def synaptic_propagate(f, rate):
     """Visit every neuron backwards; its weights change before the next one is visited."""
     p, n, slope, bad = f.p, at(f.p, NEURONS), f.slope, cast(f.y, 0)
     step = cast(f.w, rate)
+    for j in range(n):  # what gaters with a delay meet at targets that come later
+        put(f.met, j, at(f.r, j))
     for r in range(get(p, RUN_INDPTR, at(p, STAGES)) - 1, -1, -1):
         for j in range(get(p, RUN, r + 1) - 1, get(p, RUN, r) - 1, -1):
             if get(p, CODE, r) == NONE:

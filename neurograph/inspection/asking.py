@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from neurograph.elements import Synapse
 from neurograph.engines.base import Recording
 from neurograph.errors import ParameterError
 from neurograph.graph import NeuronGraph
 
-__all__ = ["ago", "chosen", "last_run", "later", "many"]
+__all__ = ["ago", "chosen", "last_run", "later", "many", "tied"]
 
 
 def last_run(graph: NeuronGraph, what: str, cure: str) -> Recording:
@@ -39,6 +40,13 @@ def chosen(name: str, index: Any, size: int) -> slice:
             f" {size} {name}{'s' * (size != 1)}; got {index!r}"
         )
     return slice(int(index) % size, int(index) % size + 1)
+
+
+def tied(graph: NeuronGraph, synapse: Synapse) -> list[int]:
+    """Return a synapse and those that it shares its weight with, by number of the plan."""
+    table, id = graph._store.synapses, synapse._id
+    ids = table.ties.members(id) if id in table.ties.group else [id]
+    return [int(table.row_of[i]) for i in sorted(ids, key=lambda i: i != id)]
 
 
 def ago(steps: int) -> str:

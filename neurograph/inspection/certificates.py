@@ -11,15 +11,15 @@ import platform
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import networkx as nx
 import numpy as np
 
-from neurograph.elements import Neuron, Synapse
-from neurograph.errors import ParameterError
+from neurograph.errors import ParameterError, counted
 from neurograph.graph import NeuronGraph
-from neurograph.values import counted, same
+from neurograph.inspection.handles import look_up, named
 from neurograph.wiring import wiring
 
 __all__ = [
@@ -222,15 +222,15 @@ class GradientCertificate(Certificate):
         return sorted(self.rows, key=lambda row: (order.get(row.verdict, 2), -_ratio(row)))[:n]
 
     def __getitem__(self, key: Any) -> Checked:
-        if isinstance(key, Synapse):
-            key = (key.source, key.target)
-        elif isinstance(key, Neuron):
-            key = key.name
-        for kind in ("weight", "bias"):
-            for row in self.rows:
-                if row.kind == kind and same(row.name, key):
-                    return row
-        raise ParameterError(f"this certificate says nothing of {key!r}")
+        row = look_up(self._row_of, key)
+        if row is None:
+            raise ParameterError(f"this certificate says nothing of {named(key)!r}")
+        return row
+
+    @cached_property
+    def _row_of(self) -> dict[Hashable, Checked]:
+        ranked = sorted(self.rows, key=lambda row: row.kind == "weight")  # a weight goes first
+        return {row.name: row for row in ranked}
 
     def __len__(self) -> int:
         return len(self.rows)

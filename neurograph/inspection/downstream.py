@@ -6,7 +6,7 @@ everybody else is as in the run of the whole network, the *base*.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,18 +14,21 @@ import numpy as np
 
 from neurograph.engines.base import (
     Engine,
+    Gradients,
     Parameters,
     State,
     activations,
     require_finite,
 )
-from neurograph.functions import Activation
 from neurograph.graph import NeuronGraph
 from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate
 from neurograph.lessons import Lessons
 from neurograph.schedule import NONE, Plan
 
-__all__ = ["Arc", "Base", "Group", "Map", "Visit", "native"]
+__all__ = ["Arc", "Base", "Group", "Map", "Visit"]
+
+
+EMPTY: Mapping[int, frozenset[int]] = {}
 
 
 class Arc(NamedTuple):
@@ -110,10 +113,12 @@ class Map:
         those of which no output hears are in none.
         """
         cycles: dict[frozenset[int], list[int]] = {}
+        known: dict[int, frozenset[int]] = {}  # of neurons on cycles: all others meet them soon
         for j in sorted(self.heard):
-            reach = frozenset(_reached(self.ahead, self.ahead[j]) & self.heard)
+            reach = frozenset(_reached(self.ahead, self.ahead[j], known) & self.heard)
             if j in reach:
                 cycles.setdefault(reach, []).append(j)
+                known[j] = reach
             else:
                 yield self.beyond(j, reach), [j]
         for reach, several in cycles.items():
@@ -126,7 +131,10 @@ class Map:
             arcs.setdefault(m, []).append(arc)
         others = self.among(reach, 1)
         first = Visit(j, (), (), False, bool(arcs))
-        return first, *(self.more(visit, arcs.get(visit.neuron, ())) for visit in others)
+        return first, *(
+            self.more(visit, arcs[visit.neuron]) if visit.neuron in arcs else visit
+            for visit in others
+        )
 
     def among(self, reach: frozenset[int], first: int) -> tuple[Visit, ...]:
         """Return the visits of neurons that many others reach; their rows begin at `first`."""
@@ -180,12 +188,18 @@ class Map:
         return tuple(groups), tuple(others)
 
 
-def _reached(ahead: list[set[int]], first: Iterable[int]) -> set[int]:
-    """Return some neurons and all that is ahead of them."""
+def _reached(
+    ahead: list[set[int]], first: Iterable[int], known: Mapping[int, frozenset[int]] = EMPTY
+) -> set[int]:
+    """Return some neurons and all that is ahead of them; of some this is `known`."""
     found = set(first)
     waiting = list(found)
     while waiting:
-        for m in ahead[waiting.pop()]:
+        j = waiting.pop()
+        if j in known:
+            found |= known[j]
+            continue
+        for m in ahead[j]:
             if m not in found:
                 found.add(m)
                 waiting.append(m)
@@ -261,11 +275,11 @@ class Base:
             found[:, j] = which(f)(self.s[1:, j])
         return found
 
-    def gradient(self) -> Parameters:
-        """Return the gradient of the summed loss, that of each synapse alone where tied."""
+    @cached_property
+    def adjoint(self) -> Gradients:
+        """The gradient of the summed loss, that of each synapse alone where tied, and δ."""
         given = self.found.d_output, self.found.d_state
-        found = self.engine.backward(self.plan, self.parameters, *self._signals, 0, *given)
-        return Parameters(found.weight, found.bias)
+        return self.engine.backward(self.plan, self.parameters, *self._signals, 0, *given)
 
     def read(self, arc: Arc, m: int, t: int) -> np.ndarray:
         """Return (B,) what a synapse into neuron m reads at step t."""
@@ -281,27 +295,3 @@ class Base:
         """Return (B,) γ y: what the weight of a synapse into neuron m multiplies at step t."""
         gain, value = self.gain(arc, t), self.read(arc, m, t)
         return value if gain is None else gain * value
-
-
-def native(activation: Activation, compiled: bool) -> Callable[[np.ndarray, np.ndarray], None]:
-    """Return f(s, y), which fills y, on rows of float64: machine code, or what is registered."""
-    if compiled:
-        import ctypes
-
-        from neurograph.engines import natives
-
-        if not natives.config.DISABLE_JIT:  # type: ignore[attr-defined]
-            kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_ssize_t)
-            call = kind(natives.address(activation, np.dtype(float))[0])
-
-            def fill(s: np.ndarray, y: np.ndarray) -> None:
-                call(
-                    s.__array_interface__["data"][0], y.__array_interface__["data"][0], None, len(s)
-                )
-
-            return fill
-
-    def plain(s: np.ndarray, y: np.ndarray) -> None:
-        y[:] = activation.f(s)
-
-    return plain

@@ -1,7 +1,6 @@
-"""Why the gradient of a synapse is what it is, in numbers that add up.
+"""Why the gradient of a backward pass is what it is, in numbers that add up.
 
-The gradient is that of the last `net.backward`; nothing is run again. Numbers in brackets are the
-equations of docs/model.md.
+Nothing is run again. Numbers in brackets are the equations of docs/model.md.
 """
 
 from __future__ import annotations
@@ -17,16 +16,17 @@ from neurograph.elements import Synapse
 from neurograph.engines.base import Parameters, Recording
 from neurograph.errors import ParameterError
 from neurograph.graph import NeuronGraph
-from neurograph.inspection.asking import ago, chosen, last_run, later, many
+from neurograph.inspection.asking import ago, chosen, later, many, tied
 from neurograph.inspection.explanation import Explanation, Part, Section, arrow, closed, short
 from neurograph.inspection.paths import Path, count_paths, strongest_paths
 from neurograph.inspection.unrolled import GATE, MEMORY, Hop, Unrolled
-from neurograph.values import natural
+from neurograph.learning.status import EXACT, Status
 
-__all__ = ["SynapseExplanation", "explain_synapse"]
+__all__ = ["FIRST", "Backward", "SynapseExplanation"]
 
+ALWAYS = Status(True, EXACT)
 KINDS = ("synapse", "gate", "memory")  # of hops
-FIRST = "net.forward(X), then net.backward(target), then explain()"
+FIRST = "net.forward(X), then net.backward(target), then explain(); or explain() after propagate"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,6 +51,8 @@ class SynapseExplanation(Explanation):
         How many paths there are; if synapses are tied, of all of them.
     others_at_most : float
         What any path that is not listed carries at most, in absolute value.
+    status : Status
+        Whether the gradient is exact, which that of `backward` always is.
     title, sections, notes
         See `Explanation`.
 
@@ -76,6 +78,7 @@ class SynapseExplanation(Explanation):
     title: str
     sections: tuple[Section, ...]
     notes: tuple[str, ...]
+    status: Status = ALWAYS
 
     @property
     def hops(self) -> tuple[Part, ...]:
@@ -99,35 +102,37 @@ class SynapseExplanation(Explanation):
         }
 
 
-def explain_synapse(
-    synapse: Synapse,
-    *,
-    sample: int | None = None,
-    step: int | None = None,
-    paths: int = 5,
-    terms: int = 20,
-) -> SynapseExplanation:
-    """Explain a gradient; see `Synapse.explain`."""
-    synapse.require_attached()
-    graph = synapse._home.store.graph
-    return _Backward(graph, _last_pass(graph), synapse, sample, step).explanation(
-        natural("paths", paths), natural("terms", terms)
+def stale(synapse: Synapse, now: float, source: str, made: float) -> ParameterError:
+    """Return what says that a gradient is no longer the one that was found."""
+    return ParameterError(
+        f"the gradient of {synapse} is {now:g} now, and {source} made it {made:g}: {FIRST}"
     )
 
 
-def _last_pass(graph: NeuronGraph) -> Recording:
-    """Return the run whose gradient is in the columns."""
-    recording = last_run(graph, "gradient", FIRST)
-    if recording._delta is None:
-        raise ParameterError(f"no backward pass to explain: {FIRST}")
-    return recording
+class Backward:
+    """What explaining one gradient needs: the run, its δ, and what the synapse feeds in.
 
+    Parameters
+    ----------
+    graph : Network
+    recording : Recording
+        With δ of a backward pass.
+    synapse : Synapse
+    sample, step : int, optional
+    parameters : Parameters, optional
+        With which the pass was made; those of the network unless given.
+    """
 
-class _Backward:
-    """What explaining one gradient needs: the run, its δ, and what the synapse feeds in."""
+    source = "the last backward pass"  # of the gradient
 
     def __init__(
-        self, graph: NeuronGraph, recording: Recording, synapse: Synapse, sample: Any, step: Any
+        self,
+        graph: NeuronGraph,
+        recording: Recording,
+        synapse: Synapse,
+        sample: Any = None,
+        step: Any = None,
+        parameters: Parameters | None = None,
     ):
         self.graph, self.synapse = graph, synapse
         self.plan = recording.plan
@@ -138,7 +143,7 @@ class _Backward:
         self.first_sample = samples.start or 0
         s, y = (signals.of()[..., samples] for signals in (recording._s, recording._y))
         before = recording._start.steps
-        self.run = Unrolled(self.plan, Parameters.of(graph), s, y, before)
+        self.run = Unrolled(self.plan, parameters or Parameters.of(graph), s, y, before)
         self.delta = np.asarray(recording._delta.of()[..., samples], float)
         self.loss = {
             j: self.run.slope(j) * d_output[:, o, samples] + d_state[:, o, samples]
@@ -146,14 +151,8 @@ class _Backward:
         }
         self.whole = sample is None and step is None
         self.steps = range(recording.steps)[steps]
-        self.fed = {e: self.feed(e) for e in self.group()}
+        self.fed = {e: self.feed(e) for e in tied(graph, synapse)}
         self.cells = {e: fed * self.delta[:, self.run.target(e)] for e, fed in self.fed.items()}
-
-    def group(self) -> list[int]:
-        """Return the synapse and those that it shares its weight with, by number of the plan."""
-        table, id = self.graph._store.synapses, self.synapse._id
-        ids = table.ties.members(id) if id in table.ties.group else [id]
-        return [int(table.row_of[i]) for i in sorted(ids, key=lambda i: i != id)]
 
     def feed(self, e: int) -> np.ndarray:
         """Return γ_e(t) times what e reads, at the steps that were asked for."""
@@ -222,10 +221,7 @@ class _Backward:
             return [Part(missing, "from earlier backward passes (accumulate=True)")]
         narrow = self.graph.dtype == np.float32
         if abs(missing) > (1e-4 if narrow else 1e-9) * max(1.0, size):
-            raise ParameterError(
-                f"the gradient of {self.synapse} is {gradient:g} now, and the last backward pass"
-                f" made it {own:g}: {FIRST}"
-            )
+            raise stale(self.synapse, gradient, self.source, own)
         return [Part(missing, "round-off of float32")] if narrow and missing else []
 
     def group_is_live(self) -> bool:
@@ -281,12 +277,15 @@ class _Backward:
             late = int(self.plan.gate_delay[e])
             letters.insert(1, f"γ of {self.name(self.plan.gater[e])!r}{ago(late)}")
             numbers.insert(1, gain)
-        what = [f"sample {self.first_sample + b}"]
-        what += [f"step {t}"] if self.run.steps > 1 else []
+        what = self.when(t, b)
         what += [arrow(source, target)] if len(self.fed) > 1 else []
         about = {"sample": self.first_sample + b, "step": t, "synapse": self.handle(e)}
         value = float(self.cells[e][t, b])
         return Part(value, ", ".join(what), " · ".join(letters), tuple(numbers), about)
+
+    def when(self, t: int, b: int) -> list[str]:
+        """Return which step of which sample it is, in words."""
+        return [f"sample {self.first_sample + b}"] + [f"step {t}"] * (self.run.steps > 1)
 
     # ------------------------------------------------------------ equations (5) and (6)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from neurograph.elements import Neuron, Synapse
 from neurograph.errors import ParameterError
 
-__all__ = ["is_edge", "own_neurons", "own_synapses"]
+__all__ = ["is_edge", "look_up", "named", "own_neurons", "own_synapses"]
 
 
 def own_synapses(graph: Any, given: Any) -> list[Synapse]:
@@ -40,6 +40,22 @@ def own_neurons(graph: Any, given: Any) -> list[Neuron]:
             raise ParameterError(f"neurons= takes neurons, and got {one}; synapses= takes synapses")
         found.append(graph.neuron(one))
     return found
+
+
+def named(given: Any) -> Any:
+    """Return the name of a neuron, the names of the ends of a synapse; anything else as it is."""
+    if isinstance(given, Synapse):
+        return given.source, given.target
+    return given.name if isinstance(given, Neuron) else given
+
+
+def look_up(rows: Mapping[Hashable, Any], given: Any) -> Any:
+    """Return what a table says of a neuron or a synapse, as handle or name; None: nothing."""
+    key = named(given)
+    try:
+        return rows.get(key)
+    except TypeError:  # not hashable, so it is the name of nothing
+        return None
 
 
 def is_edge(graph: Any, given: Any) -> bool:

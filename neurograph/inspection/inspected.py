@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from neurograph.elements import Synapse
 from neurograph.graph import NeuronGraph
-from neurograph.inspection import attribution, updates, what_if
+from neurograph.inspection import attribution, what_if
 from neurograph.inspection.lesion_map import lesion_map
 from neurograph.inspection.lesions import LesionMap
 from neurograph.inspection.temporary import WhatIf
@@ -82,25 +81,6 @@ class Inspected(NeuronGraph):
         return lesion_map(self, X, Y, loss=loss, **given, **options)
 
     # ------------------------------------------------------------ explanations
-
-    def keep_updates(self) -> AbstractContextManager[None]:
-        """Keep what the last update was made of, for `synapse.explain_update()`.
-
-        For `fit`, `propagate`, `learn`, steppers and trainers. Inside, updates are made one by
-        one, not inside a kernel; they give the same weights to rounding. Outside, updates cost
-        what they always do.
-
-        Examples
-        --------
-        >>> import neurograph as ng
-        >>> net = ng.perceptron(2, 3, 1, seed=0)
-        >>> with net.keep_updates():
-        ...     history = net.fit([[0, 1]], [[1]], optimizer=ng.Adam(0.01))
-        >>> e = net.edges["input.1", "hidden.0"].explain_update()
-        >>> bool(abs(sum(p.value for p in e.parts) - e.change) < 1e-15)
-        True
-        """
-        return updates.keep_updates(self)
 
     def attribute(
         self,

@@ -2,24 +2,79 @@
 
 `Removal` finds what the loss is without something, `Tangent` how it changes to first and second
 order. Both go through time and through the neurons downstream in the order of visits, with an
-array over all lanes for each neuron, and look only as far back as the longest delay.
+array over all lanes for each neuron, and look only as far back as the longest delay. They are
+the definition; `inspection.compiled_lanes` is tested against them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from neurograph.inspection.downstream import Arc, Base, Visit
 from neurograph.schedule import NONE
 
-__all__ = ["Removal", "Tangent"]
+__all__ = ["Cuts", "Lanes", "Removal", "Tangent", "Walked"]
 
-Fill = Callable[[np.ndarray, np.ndarray], None]
-Own = Callable[[int], np.ndarray]
+Own = Callable[[int], np.ndarray | None]
 ALL = slice(None)
+
+
+class Cuts(NamedTuple):
+    """Some lesions, in lanes: each only for the samples in which it changes anything.
+
+    lesion, sample : (L,) arrays   which lesion, which sample each lane is of
+    of : list of slices            the lanes of each lesion
+    neurons : sequence of int      where each lesion acts; equal ones stand side by side
+    arcs : sequence of Arc         the synapse that each one removes; None: the neuron is silenced
+    """
+
+    lesion: np.ndarray
+    sample: np.ndarray
+    of: list[slice]
+    neurons: Sequence[int]
+    arcs: Sequence[Arc] | None
+
+    @classmethod
+    def where(
+        cls, moved: np.ndarray, neurons: Sequence[int], arcs: Sequence[Arc] | None = None
+    ) -> Cuts:
+        """Return the lanes of lesions for those samples where `moved`, (n, B), is true."""
+        lesion, sample = np.nonzero(moved)
+        edges = np.searchsorted(lesion, np.arange(len(neurons) + 1)).tolist()
+        return cls(lesion, sample, [slice(*ends) for ends in pairwise(edges)], neurons, arcs)
+
+    def __len__(self) -> int:
+        return len(self.lesion)
+
+    def total(self, values: np.ndarray) -> np.ndarray:
+        """Return the sum over the lanes of each lesion."""
+        return np.bincount(self.lesion, values, len(self.of))
+
+    def at(self) -> dict[int, slice]:
+        """Return the neurons where lesions act, and in which lanes."""
+        found: dict[int, slice] = {}
+        for m, lanes in zip(self.neurons, self.of, strict=True):
+            found[m] = slice(found[m].start if m in found else lanes.start, lanes.stop)
+        return found
+
+
+class Walked:
+    """Lanes by definition, of one run of the network."""
+
+    def __init__(self, base: Base):
+        self.base = base
+
+    def removal(self, visits: tuple[Visit, ...], cuts: Cuts) -> np.ndarray:
+        """Return by how much the loss of each lane is higher than that of the base, (L,)."""
+        return Removal(self.base, visits, cuts).run()
+
+    def tangent(self, visits: tuple[Visit, ...], cuts: Cuts) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first and the second derivative of the loss of each lane, (L,) each."""
+        return Tangent(self.base, visits, cuts).run()
 
 
 class Lanes:
@@ -30,12 +85,7 @@ class Lanes:
     base : Base
     visits : tuple of Visit
         Who is downstream of the neurons where lesions act.
-    sample : (L,) int array
-        Which sample each lane is of.
-    at : mapping of int to slice
-        Neurons where lesions act, and in which lanes.
-    cuts : mapping of int to list of (Arc, slice)
-        Synapses into each of them that are lesioned, and in which lanes.
+    cuts : Cuts
 
     Attributes
     ----------
@@ -54,16 +104,17 @@ class Lanes:
         self,
         base: Base,
         visits: tuple[Visit, ...],
-        sample: np.ndarray,
-        at: Mapping[int, slice],
-        cuts: Mapping[int, list[tuple[Arc, slice]]],
+        cuts: Cuts,
     ):
-        self.base, self.visits, self.sample = base, visits, sample
-        self.at, self.cuts = at, cuts
+        self.base, self.visits, self.sample, self.cuts = base, visits, cuts.sample, cuts
+        self.at = cuts.at()
+        self.arcs: dict[int, list[tuple[Arc, slice]]] = {m: [] for m in self.at}
+        for m, arc, lanes in zip(cuts.neurons, cuts.arcs or (), cuts.of, strict=False):
+            self.arcs[m].append((arc, lanes))
         self.place = {visit.neuron: row for row, visit in enumerate(visits)}
         self.output = {m: r for r, m in enumerate(base.plan.outputs.tolist())}
         slots = min(base.h, base.steps - 1) + 1
-        self.past = np.zeros((slots, self.orders, len(visits), len(sample)))
+        self.past = np.zeros((slots, self.orders, len(visits), len(cuts)))
         self.live: list[set[int]] = [set() for _ in range(slots)]
         self.states: list[dict[int, Any]] = [{}, {}]
 
@@ -123,6 +174,14 @@ class Lanes:
             found = more if found is None else found + more
         return found
 
+    def own(self, t: int) -> np.ndarray | None:
+        """Return (L,) γ y at step t of the synapse that each lane removes; None: of none."""
+        cuts = self.cuts
+        if cuts.arcs is None:
+            return None
+        given = [self.base.input(*both, t) for both in zip(cuts.arcs, cuts.neurons, strict=True)]
+        return np.array(given)[cuts.lesion, self.sample]
+
     def targets(self, t: int) -> np.ndarray:
         """Return the targets of step t as the loss takes them, (L, 1, n_out)."""
         return self.here(self.base.targets[t]).T[:, None]
@@ -131,26 +190,24 @@ class Lanes:
 class Removal(Lanes):
     """The network once more, without something in each lane."""
 
-    def run(self, fill: Mapping[int, Fill], own: Own | None) -> np.ndarray:
-        """Return by how much the loss of each lane is higher than that of the base, (L,).
+    def own(self, t: int) -> np.ndarray | None:
+        """Return (L,) w γ y at step t of the synapse that each lane removes; None: of none."""
+        given, cuts = super().own(t), self.cuts
+        if given is not None and cuts.arcs is not None:
+            given *= self.base.parameters.weight[[arc.e for arc in cuts.arcs]][cuts.lesion]
+        return given
 
-        Parameters
-        ----------
-        fill : mapping
-            The function of each neuron.
-        own : callable
-            What the removed synapse gave to the state of its neuron at each step, (L,). None:
-            the neuron is silenced, its output is 0.
-        """
+    def run(self) -> np.ndarray:
+        """Return by how much the loss of each lane is higher than that of the base, (L,)."""
         base, more = self.base, np.zeros(len(self.sample))
         with np.errstate(all="ignore"):
             for t in range(base.steps):
-                found = self.step(t, fill, None if own is None else own(t))
+                found = self.step(t, self.own(t))
                 if found and not np.isnan(base.targets[t]).all():
                     more += self.cost(t, found) - self.here(base.cost[t])
         return more * self.here(base.weight)
 
-    def step(self, t: int, fill: Mapping[int, Fill], own: np.ndarray | None) -> dict:
+    def step(self, t: int, own: np.ndarray | None) -> dict:
         """Visit the neurons downstream; return state and output of the outputs among them."""
         base, found = self.base, {}
         self.begin(t)
@@ -169,8 +226,7 @@ class Removal(Lanes):
                 continue
             s = self.here(base.s[1 + t, m])
             s += change
-            y = np.empty_like(s)
-            fill[m](s, y)
+            y = base.functions[m].f(s)
             if lanes is not None and own is None:
                 y[lanes] = 0
             if m in self.output:
@@ -190,7 +246,7 @@ class Removal(Lanes):
             if changes is not None:
                 more = weight[arc.e] * self.product(arc, m, t, *changes)
                 total = more if total is None else total + more
-        for arc, lanes in self.cuts.get(m, ()):
+        for arc, lanes in self.arcs.get(m, ()):
             changes = self.changes(arc, m, t, lanes)
             if total is not None and changes is not None:  # what is removed passes nothing on
                 total[lanes] -= weight[arc.e] * self.product(arc, m, t, *changes, lanes)
@@ -231,19 +287,17 @@ class Tangent(Lanes):
 
     orders = 2
 
-    def run(self, own: Own | None) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, own: Own | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return the first and the second derivative of the loss of each lane, (L,) each.
 
-        Parameters
-        ----------
-        own : callable
-            γ y of the synapse whose weight is varied, at each step, (L,). None: what is varied
-            is a factor of the output of the neuron.
+        By the weight of the synapse, or by a factor of the output of the neuron; or, given
+        `own`, along a direction that adds so much to the states of the neurons at each step.
         """
+        own = self.own if own is None else own
         first, second = np.zeros((2, len(self.sample)))
         with np.errstate(all="ignore"):
             for t in range(self.base.steps):
-                found = self.step(t, None if own is None else own(t))
+                found = self.step(t, own(t))
                 if found:
                     self.collect(t, found, first, second)
         return first, second
@@ -282,7 +336,7 @@ class Tangent(Lanes):
             if changes is not None:
                 more = weight[arc.e] * self.product(arc, m, t, *changes)
                 total = more if total is None else total + more
-        for arc, lanes in self.cuts.get(m, ()):
+        for arc, lanes in self.arcs.get(m, ()):
             changes = self.changes(arc, m, t, lanes)
             if total is not None and changes is not None:  # w' is 1, so (w γ y)'' has 2 (γ y)'
                 total[1, lanes] += 2 * self.product(arc, m, t, *changes, lanes)[0]

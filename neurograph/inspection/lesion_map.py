@@ -7,19 +7,20 @@ samples side by side. Nothing is written into the network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from neurograph.engines import get_engine
-from neurograph.engines.base import Engine, Parameters, activations
+from neurograph.engines.base import Engine, Parameters
+from neurograph.engines.pool import run_all
 from neurograph.graph import NeuronGraph
 from neurograph.inspection.curvature import NoMinimum, is_wanted, surgeon
-from neurograph.inspection.downstream import Arc, Base, Map, Visit, native
-from neurograph.inspection.lanes import Removal, Tangent
+from neurograph.inspection.downstream import Arc, Base, Map, Visit
+from neurograph.inspection.lanes import Cuts, Tangent, Walked
 from neurograph.inspection.lesions import LesionMap, Lesions
 from neurograph.learner import work
 from neurograph.learning.losses import Loss, get_loss
@@ -29,7 +30,8 @@ from neurograph.values import flag, positive
 
 __all__ = ["lesion_map"]
 
-LANES = 2**13  # pairs of a lesion and a sample that run side by side
+LANES = 2**15  # pairs of a lesion and a sample that run side by side
+SHARE, PIECES = 2**12, 16  # fewer lanes are not shared out; others go in so many pieces
 ROOM = 2**22  # numbers that lanes keep of the steps that they look back to
 BLOCK = 2**21  # numbers that a run of the whole network keeps
 
@@ -80,9 +82,7 @@ class _Job:
         self.parameters = Parameters(*(a.astype(float) for a in Parameters.of(graph)))
         self.rows = graph._store.synapses.row_of[graph.synapse_ids()]
         self.map = Map(made, lessons.batch.steps, self.parameters.weight)
-        compiled = engine is not get_engine("walker")
-        functions = {f.name: f for f in activations(made)}
-        self.fill = {name: native(f, compiled) for name, f in functions.items()}
+        self.compiled = engine is not get_engine("walker")
         asked = (~np.isnan(lessons.targets)).any(2).sum(1)
         given = np.ones(len(asked)) if lessons.weight is None else lessons.weight
         self.asked = float(given @ asked) or 1.0
@@ -107,7 +107,7 @@ class _Job:
         """Return the gradient of the mean loss, of each synapse alone where tied."""
         weight, bias = np.zeros_like(parameters.weight), np.zeros_like(parameters.bias)
         for base in self.bases(parameters):
-            found = base.gradient()
+            found = base.adjoint
             weight += found.weight
             bias += found.bias
         return Parameters(weight / self.asked, bias / self.asked)
@@ -117,61 +117,72 @@ class _Job:
     def measure(self, base: Base) -> None:
         """Add what lesions do to the loss of some samples."""
         self.value += base.found.value
-        self.slope += base.gradient().weight
-        for piece in self.pieces(base):
-            for into, where, values in piece():
+        self.slope += base.adjoint.weight
+        lanes = Walked(base)
+        if self.compiled:
+            from neurograph.inspection.compiled_lanes import Compiled  # which takes numba
+
+            lanes = Compiled(base)
+        for pieces in self.bundles(lanes):
+            for into, where, values in self.done(pieces):
                 into[where] += values
 
-    def pieces(self, base: Base) -> Iterator[Callable]:
-        """Yield the work in pieces.
+    def done(self, pieces: Sequence[Callable[[], list[tuple]]]) -> Iterator[tuple]:
+        """Do pieces of work, and yield what they found, in their order.
 
-        One after the other: they are short calls of NumPy, which two threads would only take
-        out of each other's hands.
+        Kernels on all threads; arrays of NumPy take too short a time for that.
         """
-        outputs = set(self.plan.outputs.tolist())
+        if not self.compiled:
+            for piece in pieces:
+                yield from piece()
+            return
+        found: list[list[tuple]] = [[] for _ in pieces]
+
+        def do(k: int) -> None:
+            found[k] = pieces[k]()
+
+        run_all([partial(do, k) for k in range(len(pieces))])
+        yield from chain(*found)
+
+    def bundles(self, lanes: Walked) -> Iterator[Sequence[Callable[[], list[tuple]]]]:
+        """Yield the work at neurons that reach the same, in pieces."""
+        base, outputs = lanes.base, set(self.plan.outputs.tolist())
         for visits, neurons in self.map.bundles():
-            room = min(LANES, ROOM // (len(visits) * (base.h + 1)))
-            at_once = max(1, room // base.samples)
+            kept = base.steps * len(outputs) if self.compiled else len(visits) * (base.h + 1)
             arcs = [(m, arc) for m in neurons for arc in self.map.into[m]]
             silent = [m for m in neurons if m not in outputs]
-            for first in range(0, len(arcs), at_once):
-                some = arcs[first : first + at_once]
-                yield partial(self.without_synapses, base, visits, some)
-            for first in range(0, len(silent), at_once):
-                yield partial(self.without_neurons, base, visits, silent[first : first + at_once])
+            pieces: list[Callable[[], list[tuple]]] = []
+            jobs: list[tuple[Callable, list]] = [
+                (self.without_synapses, arcs),
+                (self.without_neurons, silent),
+            ]
+            for do, given in jobs:
+                share = max(SHARE, len(given) * base.samples // PIECES)  # for every thread some
+                at_once = max(1, min(LANES, ROOM // kept, share) // base.samples)
+                for first in range(0, len(given), at_once):
+                    pieces.append(partial(do, lanes, visits, given[first : first + at_once]))
             if base.steps == 1 and arcs:
-                yield partial(self.curvatures_in_one_step, base, visits, neurons[0])
+                pieces.append(partial(self.curvatures_in_one_step, base, visits, neurons[0]))
+            yield pieces
 
     def without_synapses(
-        self, base: Base, visits: tuple[Visit, ...], arcs: list[tuple[int, Arc]]
+        self,
+        lanes: Walked,
+        visits: tuple[Visit, ...],
+        arcs: list[tuple[int, Arc]],
     ) -> list[tuple]:
         """Return what lesions of some synapses do, each given with its target: sums of samples."""
+        base = lanes.base
         moved = np.zeros((len(arcs), base.samples), bool)  # else nothing comes from there
         for t in range(base.steps):
-            moved |= _inputs(base, arcs, t) != 0
-        lesion, sample, of, at = _lanes(moved, [m for m, _ in arcs])
-        if not len(lesion):
+            moved |= np.array([base.input(arc, m, t) for m, arc in arcs]) != 0
+        cuts = Cuts.where(moved, [m for m, _ in arcs], [arc for _, arc in arcs])
+        if not len(cuts):
             return []
-        reached = {visit.neuron for visit in visits}
-        cuts: dict[int, list[tuple[Arc, slice]]] = {}
-        for (m, arc), lanes in zip(arcs, of, strict=True):
-            if lanes.stop > lanes.start and self.map.passes(arc, m, reached):
-                cuts.setdefault(m, []).append((arc, lanes))
         where = np.array([arc.e for _, arc in arcs])
-        weight = self.parameters.weight[where][lesion]
-
-        def own(t: int) -> np.ndarray:
-            return _inputs(base, arcs, t)[lesion, sample]
-
-        def summed(values: np.ndarray) -> np.ndarray:
-            return np.bincount(lesion, values, len(arcs))
-
-        removal = Removal(base, visits, sample, at, cuts)
-        change = removal.run(self.functions(base, visits), lambda t: weight * own(t))
-        found = [(self.exact, where, summed(change))]
+        found = [(self.exact, where, cuts.total(lanes.removal(visits, cuts)))]
         if base.steps > 1:
-            second = Tangent(base, visits, sample, at, cuts).run(own)[1]
-            found.append((self.bend, where, summed(second)))
+            found.append((self.bend, where, cuts.total(lanes.tangent(visits, cuts)[1])))
         return found
 
     def curvatures_in_one_step(self, base: Base, visits: tuple[Visit, ...], j: int) -> list[tuple]:
@@ -179,28 +190,22 @@ class _Job:
         acts only once.
         """
         arcs = self.map.into[j]
-        every = slice(0, base.samples)
-        lanes = Tangent(base, visits, np.arange(base.samples), {j: every}, {})
-        _, by_state = lanes.run(lambda t: np.ones(base.samples))
+        cuts = Cuts.where(np.ones((1, base.samples), bool), [j])
+        _, by_state = Tangent(base, visits, cuts).run(lambda t: np.ones(base.samples))
         found = [(base.input(arc, j, 0) ** 2 * by_state).sum() for arc in arcs]
         return [(self.bend, np.array([arc.e for arc in arcs]), np.array(found))]
 
     def without_neurons(
-        self, base: Base, visits: tuple[Visit, ...], neurons: list[int]
+        self, lanes: Walked, visits: tuple[Visit, ...], neurons: list[int]
     ) -> list[tuple]:
         """Return what lesions of neurons do, and how the loss depends on their strength."""
-        moved = (base.y[base.h :, neurons] != 0).any(0)
-        lesion, sample, _, at = _lanes(moved, neurons)
-        if not len(lesion):
+        base = lanes.base
+        cuts = Cuts.where((base.y[base.h :, neurons] != 0).any(0), neurons)
+        if not len(cuts):
             return []
-        change = Removal(base, visits, sample, at, {}).run(self.functions(base, visits), None)
-        slopes = Tangent(base, visits, sample, at, {}).run(None)
-        sums = [np.bincount(lesion, values, len(neurons)) for values in (change, *slopes)]
-        return [(self.neuron, (slice(None), neurons), np.array(sums))]
-
-    def functions(self, base: Base, visits: tuple[Visit, ...]) -> dict[int, Callable]:
-        """Return the function of each neuron that is visited."""
-        return {v.neuron: self.fill[base.functions[v.neuron].name] for v in visits}
+        found = lanes.removal(visits, cuts), *lanes.tangent(visits, cuts)
+        sums = np.array([cuts.total(values) for values in found])
+        return [(self.neuron, (slice(None), neurons), sums)]
 
     # ------------------------------------------------------------ the table
 
@@ -239,24 +244,3 @@ def _columns(
         "obd": curvature * w * w / 2,
         "curvature": curvature,
     }
-
-
-def _inputs(base: Base, arcs: list[tuple[int, Arc]], t: int) -> np.ndarray:
-    """Return what the weights of synapses multiply at step t, (n, B)."""
-    return np.array([base.input(arc, m, t) for m, arc in arcs])
-
-
-def _lanes(moved: np.ndarray, at: list[int]) -> tuple:
-    """Return the lanes of some lesions: where moved, (n, B), for only there anything changes.
-
-    lesion, sample : (L,) arrays
-    of : list of the n slices of each lesion
-    at : slices of those at each neuron, which stand side by side
-    """
-    lesion, sample = np.nonzero(moved)
-    edges = np.searchsorted(lesion, np.arange(len(at) + 1)).tolist()
-    of = [slice(first, last) for first, last in pairwise(edges)]
-    where: dict[int, slice] = {}
-    for m, lanes in zip(at, of, strict=True):
-        where[m] = slice(where[m].start if m in where else lanes.start, lanes.stop)
-    return lesion, sample, of, where

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from neurograph.elements import Neuron, Synapse
-from neurograph.errors import ParameterError, suggest
-from neurograph.values import counted, natural, same
+from neurograph.errors import ParameterError, counted, suggest
+from neurograph.inspection.handles import look_up, named
+from neurograph.values import natural
 from neurograph.viz.plots import plot_lesions
 
 __all__ = ["LesionMap", "Lesions"]
@@ -64,18 +66,19 @@ class Lesions:
 
     def __getitem__(self, which: Hashable | Synapse | Neuron | tuple) -> dict[str, Any]:
         """Return the row of a synapse, as one or by its ends, or that of a neuron."""
-        if isinstance(which, Synapse):
-            which = (which.source, which.target)
-        elif isinstance(which, Neuron):
-            which = which.name
-        key = which if len(self._keys) > 1 else (which,)
-        for i, row in enumerate(zip(*self._keys.values(), strict=True)):
-            if same(row, key):
-                return self._row(i)
-        raise ParameterError(f"no {self.kind} {which!r} in this map of {len(self)}")
+        i = look_up(self._row_of, which)
+        if i is None:
+            raise ParameterError(f"no {self.kind} {named(which)!r} in this map of {len(self)}")
+        return self._row(i)
+
+    @cached_property
+    def _row_of(self) -> dict[Hashable, int]:
+        names = [*self._keys.values()]
+        return {key: i for i, key in enumerate(zip(*names, strict=True) if names[1:] else names[0])}
 
     def _row(self, i: int) -> dict[str, Any]:
-        return {name: getattr(self, name)[i] for name in self.columns}
+        names = {name: values[i] for name, values in self._keys.items()}
+        return names | {name: self._numbers[name][i].item() for name in self.columns[len(names) :]}
 
     def strongest(self, k: int = 10) -> Lesions:
         """Return the k rows whose removal changes the loss most, in either direction, ranked."""

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurograph.elements import Neuron, Synapse
-from neurograph.errors import ParameterError, suggest
+from neurograph.errors import ParameterError, counted, suggest
 from neurograph.inspection.handles import own_neurons, own_synapses
 from neurograph.inspection.records import Records
 from neurograph.inspection.watch import Condition
-from neurograph.values import counted, natural
+from neurograph.values import natural
 from neurograph.viz.plots import plot_probe
 
 __all__ = ["EVENTS", "Group", "Hit", "Moment", "Probe", "begin", "probe", "probes_of", "stopped"]

@@ -15,6 +15,7 @@ from neurograph.errors import ParameterError
 from neurograph.graph import NeuronGraph
 from neurograph.inspection.asking import ago, chosen, last_run
 from neurograph.inspection.explanation import Explanation, Part, Section, arrow, closed, short
+from neurograph.inspection.gradients import step_parameters
 from neurograph.inspection.unrolled import Unrolled
 from neurograph.learning.rules import get_rule
 from neurograph.schedule import plan
@@ -115,7 +116,7 @@ def _online(graph: Any) -> Unrolled | None:
     made = plan(graph)
     h = made.history
     return Unrolled(
-        made, Parameters.of(graph), s[-2:, :, None], y[-1 - h :, :, None], state.steps - 1
+        made, step_parameters(graph), s[-2:, :, None], y[-1 - h :, :, None], state.steps - 1
     )
 
 
@@ -137,8 +138,8 @@ def _explain_state(
     common: list[Part] = []
     if abs(total - state) > (1e-4 if graph.dtype == np.float32 else 1e-9) * size:
         raise ParameterError(
-            f"the weights have changed since {neuron} had this state (propagate, or an edit):"
-            " ask between activate and propagate, or net.forward(X) again"
+            f"the weights have changed since {neuron} had this state (by another propagate, or an"
+            " edit): ask after activate or the first propagate, or net.forward(X) again"
         )
     if graph.dtype == np.float32 and total != state:
         common.append(Part(state - total, "round-off of float32"))

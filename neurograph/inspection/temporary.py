@@ -15,6 +15,7 @@ import numpy as np
 from neurograph.errors import ParameterError
 from neurograph.functions import activation
 from neurograph.graph import NeuronGraph
+from neurograph.learning import lately
 from neurograph.table import GONE, Table
 
 __all__ = ["HELD", "Change", "Values", "WhatIf", "active"]
@@ -67,7 +68,9 @@ class WhatIf:
     def __enter__(self) -> NeuronGraph:
         if self in active(self.graph):
             raise ParameterError(f"this {self.what} is in use already; make another one")
-        _change(self, *self.find())
+        change = self.find()
+        lately.settle(self.graph)  # what was learned can be explained afterwards
+        _change(self, *change)
         active(self.graph).append(self)
         return self.graph
 

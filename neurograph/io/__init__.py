@@ -1,7 +1,8 @@
 """Files of other programs: one format a module, a reader and a writer each."""
 
 from neurograph.io.dot import write_dot
-from neurograph.io.edge_list import read_edge_list, write_edge_list
+from neurograph.io.edge_list import read_edge_list
+from neurograph.io.edge_list_writer import write_edge_list
 from neurograph.io.endings import read, write
 from neurograph.io.graphml import read_graphml, write_graphml
 from neurograph.io.neataptic import read_neataptic

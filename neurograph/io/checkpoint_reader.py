@@ -12,8 +12,8 @@ from neurograph.errors import FormatError, ParameterError
 from neurograph.history import History
 from neurograph.io.checkpoint import VERSION
 from neurograph.io.checkpoint_check import DATA, Checkpoint, ToldCallback
-from neurograph.io.files import Object, parse_json, read_bytes, shown
-from neurograph.io.native_reader import MAX_FILE_BYTES, built, opened, parted, require_class
+from neurograph.io.files import Object, parse_json, read_bytes, require_class, shown
+from neurograph.io.native_reader import MAX_FILE_BYTES, built, opened, parted
 from neurograph.io.optimizers import described_optimizer, name_of
 from neurograph.io.plain import Writer
 from neurograph.learning.optimizers import Optimizer

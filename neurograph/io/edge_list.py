@@ -1,4 +1,4 @@
-"""Networks as edge lists: a table with a row for each synapse, and one with a row for each neuron.
+"""Networks as edge lists, a row for each synapse, and one for each neuron: the reader.
 
 As CSV (RFC 4180), as DataFrames of pandas, or as rows of Python. A column is a parameter, or an
 attribute of yours. CSV has no types: names are texts unless told otherwise, and a column of yours
@@ -8,114 +8,26 @@ becomes numbers if all of it can be read as numbers.
 from __future__ import annotations
 
 import csv
-import io
 import os
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from neurograph.errors import FormatError, ParameterError
-from neurograph.io.files import is_text, read_text, shown, warn_lost, write_text
-from neurograph.io.plain_graph import passing, require_gaters
+from neurograph.io.files import read_text, shown, warn_lost
 from neurograph.io.plain_graph_reader import Found, build, require_plain, require_reader_options
 from neurograph.network import Network
+from neurograph.values import hashable
 
-__all__ = ["Tables", "read_edge_list", "write_edge_list"]
+__all__ = ["READ", "inferred", "read_edge_list"]
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,2466}", re.ASCII)  # 8,192 bits
 PLAIN = re.compile(r"-?(0|[1-9][0-9]{0,2465})", re.ASCII)  # 007 is a text
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?inf|nan", re.ASCII)
 FLAGS = {"true": True, "false": False}
-
-
-class Tables(NamedTuple):
-    """The rows of a network: ``pandas.DataFrame(tables.synapses)`` makes a frame."""
-
-    synapses: list[dict[str, Any]]
-    neurons: list[dict[str, Any]]
-
-
-def write_edge_list(
-    net: Network,
-    path: str | os.PathLike | None = None,
-    neurons: str | os.PathLike | None = None,
-    *,
-    delimiter: str = ",",
-) -> Tables:
-    """Write a network as an edge list, in the order in which synapses were added.
-
-    Parameters
-    ----------
-    net : Network
-    path : path, optional
-        A CSV for the synapses: source, target, weight, and a column for each other parameter or
-        attribute that one of them has.
-    neurons : path, optional
-        Another one for the neurons: name, role, port, activation, bias and so on.
-    delimiter : str
-
-    Returns
-    -------
-    Tables
-        Rows of both, with values as they are.
-
-    Raises
-    ------
-    ParameterError
-        A gater that is not in the network, or names that cannot be told apart as texts.
-
-    Warns
-    -----
-    NeurographWarning
-        What CSV cannot hold: neurons without a file of their own, names that are no texts,
-        attributes that would be read as something else, layers, attributes of the graph, float32,
-        and what a network has in the middle of a sequence.
-
-    Examples
-    --------
-    >>> import neurograph as ng
-    >>> net = ng.Network([("a", "y", {"weight": 0.5}), ("b", "y", {"weight": -1.0, "delay": 2})])
-    >>> tables = ng.io.write_edge_list(net)
-    >>> tables.synapses[1]
-    {'source': 'b', 'target': 'y', 'weight': -1.0, 'delay': 2}
-    >>> import pandas
-    >>> twin = ng.io.read_edge_list(pandas.DataFrame(tables.synapses))
-    >>> twin.edges["b", "y"].delay, twin.edges["a", "y"].delay
-    (2, 0)
-    """
-    if not isinstance(net, Network):
-        raise ParameterError(f"there must be a Network to write, got {shown(net)}")
-    net.require_own()
-    if not (isinstance(delimiter, str) and len(delimiter) == 1 and delimiter not in '"\r\n'):
-        raise ParameterError(f"delimiter must be one character, got {delimiter!r}")
-    synapses = [
-        {
-            "source": s.source,
-            "target": s.target,
-            **dict(s),
-            **({"reads": s.reads} if s.loop else {}),
-        }
-        for s in require_gaters(net)
-    ]
-    tables = Tables(synapses, [{"name": n, **dict(d)} for n, d in net._node.items()])
-    lost: dict[str, list[Any]] = {}
-    if path is not None or neurons is not None:
-        texts = _Texts(net)
-        written = [
-            (file, _csv(rows, fixed, texts, delimiter, lost))
-            for file, rows, fixed in (
-                (neurons, tables.neurons, ("name",)),
-                (path, tables.synapses, ("source", "target", "weight")),
-            )
-            if file is not None
-        ]
-        warn_lost({**_lost(net, neurons, texts), **lost, **passing(net)})
-        for file, text in written:
-            write_text(file, text)
-    return tables
 
 
 def read_edge_list(
@@ -191,7 +103,7 @@ def read_edge_list(
     return build(Found({}, nodes, found, lambda k, i: places[k](i)), create_using, self_loops, seed)
 
 
-# ---------------------------------------------------------------- reading
+# ---------------------------------------------------------------- a table
 
 
 class _Table:
@@ -240,12 +152,10 @@ class _Table:
     def _require_name(self, i: int, row: dict, column: str) -> None:
         if row.get(column) is None:
             raise FormatError(f"{self.where(i)}: there is no {column}")
-        try:
-            hash(row[column])
-        except TypeError:
+        if not hashable(row[column]):
             raise FormatError(
                 f"{self.where(i)}: {column} {shown(row[column])} cannot be the name of a neuron"
-            ) from None
+            )
 
     # -- rows of Python
 
@@ -300,11 +210,11 @@ class _Table:
         return {c: [row[k] for row in rows] for k, c in enumerate(header) if c}
 
     def _parse(self, column: str, cells: list[str]) -> list[Any]:
-        read = _READ.get(column)
+        read = READ.get(column)
         if column in ("source", "target", "name", "gater"):
             read = self._name
         if read is None:
-            return _inferred(cells)
+            return inferred(cells)
         made: list[Any] = []
         for i, cell in enumerate(cells):
             if cell == "" and column == "weight":
@@ -359,7 +269,7 @@ def _flag(text: str) -> bool:
     return {**FLAGS, "1": True, "0": False}[text.strip().lower()]
 
 
-_READ: dict[str, Callable[[str], Any]] = {
+READ: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("weight", "bias", "rate_factor", "lower", "upper", "dropout"), _number),
     **dict.fromkeys(("delay", "gate_delay", "port", "sign"), _whole),
     "trainable": _flag,
@@ -367,7 +277,7 @@ _READ: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _inferred(cells: list[str]) -> list[Any]:
+def inferred(cells: list[str]) -> list[Any]:
     """Return what a column of the user's holds: numbers if all of it is, else texts."""
     there = [cell for cell in cells if cell != ""]
     if all(PLAIN.fullmatch(cell) for cell in there):
@@ -381,89 +291,3 @@ def _inferred(cells: list[str]) -> list[Any]:
     else:
         read = str
     return [None if cell == "" else read(cell) for cell in cells]
-
-
-# ---------------------------------------------------------------- writing
-
-
-class _Texts:
-    """Names and ties as texts that can be told apart."""
-
-    def __init__(self, net: Network):
-        self.names = _apart(list(net), "neurons")
-        self.ties = _apart(
-            list(dict.fromkeys(s.tie for s in net.synapses if s.tie is not None)), "ties"
-        )
-
-    def cell(self, column: str, value: Any) -> str:
-        if column in ("source", "target", "name", "gater"):
-            return self.names[value]
-        return self.ties[value] if column == "tie" else str(value)
-
-
-def _apart(things: list, what: str) -> dict[Hashable, str]:
-    texts = {thing: thing if type(thing) is str else str(thing) for thing in things}
-    seen: dict[str, Any] = {}
-    for thing, text in texts.items():
-        if not text or not is_text(text):
-            raise ParameterError(f"{what}: a CSV has no text for {thing!r:.80}; rename it first")
-        if text in seen:
-            raise ParameterError(
-                f"{what}: {seen[text]!r:.80} and {thing!r:.80} are one text in a CSV; rename one"
-            )
-        seen[text] = thing
-    return texts
-
-
-def _csv(
-    rows: list[dict], fixed: tuple[str, ...], texts: _Texts, delimiter: str, lost: dict
-) -> str:
-    """Return a table as CSV, and note what it would be read as otherwise."""
-    columns = list(dict.fromkeys([*fixed, *(key for row in rows for key in row)]))
-    kept: dict[str, list[str]] = {}
-    what = "attributes that a CSV does not hold, or reads as something else, are lost or changed"
-    for column in columns:
-        cells = [texts.cell(column, row[column]) if column in row else "" for row in rows]
-        own = column not in _READ and column not in (*fixed, "gater")
-        fits = type(column) is str and column == column.strip() != "" and is_text(column)
-        fits = fits and all(map(is_text, cells))
-        if own and not (
-            fits and _alike(_inferred(cells), [row.get(column, _NONE) for row in rows])
-        ):
-            lost.setdefault(what, []).append(repr(column))
-        if fits:
-            kept[column] = cells
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
-    writer.writerow(kept)
-    writer.writerows(zip(*kept.values(), strict=True))
-    return text.getvalue()
-
-
-_NONE = object()
-
-
-def _alike(read: list, given: list) -> bool:
-    return all(
-        (a is None and b is _NONE) or (type(a) is type(b) and repr(a) == repr(b))
-        for a, b in zip(read, given, strict=True)
-    )
-
-
-def _lost(net: Network, neurons: Any, texts: _Texts) -> dict[str, list]:
-    """Return what is in the network but not in the files."""
-    others = [repr(name) for name in net if type(name) is not str]
-    bare = [
-        repr(name)
-        for name, neuron in net._node.items()
-        if len(neuron) or not (net._succ[name] or net._pred[name])
-    ]
-    return {
-        "an edge list has no neurons; give their table a path too, with neurons=, or these lose"
-        " their parameters": bare if neurons is None else [],
-        "CSV holds texts; these names are read as texts unless read_edge_list(names=…) makes them"
-        " something else": others,
-        "CSV holds no layers": list(map(repr, net.layers)),
-        "CSV holds no attributes of the graph": list(map(repr, net.graph)),
-        "CSV is read as float64": [net.dtype] if net.dtype != np.float64 else [],
-    }

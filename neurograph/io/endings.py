@@ -14,7 +14,8 @@ from typing import Any
 
 from neurograph.errors import FormatError, ParameterError
 from neurograph.io.dot import write_dot
-from neurograph.io.edge_list import read_edge_list, write_edge_list
+from neurograph.io.edge_list import read_edge_list
+from neurograph.io.edge_list_writer import write_edge_list
 from neurograph.io.files import parse_json, read_text, shown
 from neurograph.io.graphml import read_graphml, write_graphml
 from neurograph.io.native import save

@@ -1,4 +1,4 @@
-"""What formats share: strict JSON, files that are written whole or not at all, and what was lost.
+"""What formats share: strict JSON, files written whole or not at all, options, and what was lost.
 
 Whatever is read here was written by others: it is checked, and never executed.
 """
@@ -12,21 +12,25 @@ import os
 import reprlib
 import secrets
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from neurograph.errors import FormatError, NeurographWarning
+from neurograph.errors import FormatError, NeurographWarning, ParameterError
+from neurograph.network import Network
 from neurograph.values import MAX_ROWS
 
 __all__ = [
     "MAX_BYTES",
     "Object",
+    "among",
     "is_text",
     "natural_in",
     "parse_json",
     "read_bytes",
+    "read_json",
     "read_text",
+    "require_class",
     "shown",
     "warn_lost",
     "write_bytes",
@@ -62,6 +66,28 @@ def read_text(path: str | os.PathLike) -> str:
         return read_bytes(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(f"not a text in UTF-8: {error}") from None
+
+
+def read_json(source: Any, read: Callable[[Any], Network]) -> Network:
+    """Return what `read` makes of a mapping, or of the JSON in a file, which its errors name.
+
+    Raises
+    ------
+    FormatError
+        Not JSON, or nothing of which `read` can make a network.
+    ParameterError
+        Neither a path nor a mapping.
+    """
+    if isinstance(source, Mapping):
+        return read(dict(source))
+    if isinstance(source, str) and source.lstrip().startswith("{"):
+        raise ParameterError("source is JSON itself; give a path, or json.loads(source)")
+    if not isinstance(source, (str, os.PathLike)):
+        raise ParameterError(f"source must be a path or a mapping, got {shown(source)}")
+    try:
+        return read(parse_json(read_text(source)))
+    except FormatError as error:
+        raise FormatError(f"{os.fspath(source)}: {error}") from None
 
 
 def parse_json(text: str) -> Any:
@@ -129,6 +155,12 @@ class Object:
     def object(self, key: str) -> Object:
         """Return an object in the object."""
         return Object(self.get(key, dict), f"{self.where}.{key}")
+
+
+def require_class(create_using: Any) -> None:
+    """Raise unless it is a class of networks."""
+    if not (isinstance(create_using, type) and issubclass(create_using, Network)):
+        raise ParameterError(f"create_using must be a subclass of Network, got {create_using!r}")
 
 
 def is_text(value: Any) -> bool:
@@ -263,3 +295,12 @@ def shown(value: Any) -> str:
         return reprlib.repr(value)
     except ValueError:  # more digits than Python shows
         return f"a huge {type(value).__name__}"
+
+
+def among(keys: Iterable[Any]) -> str:
+    """Return keys for the end of "must be one of …".
+
+    >>> among({"a": 1, "b": 2})
+    "'a', 'b'"
+    """
+    return ", ".join(map(repr, keys))

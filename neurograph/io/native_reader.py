@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from neurograph.errors import FormatError, NeurographError, ParameterError
-from neurograph.io.files import Object, parse_json, read_bytes, shown
+from neurograph.errors import FormatError, NeurographError
+from neurograph.io.files import Object, parse_json, read_bytes, require_class, shown
 from neurograph.io.native import VERSION
 from neurograph.io.native_check import Checked, quiet_plan
 from neurograph.io.plain import Reader
@@ -26,7 +26,6 @@ __all__ = [
     "opened",
     "parted",
     "read",
-    "require_class",
 ]
 
 MAX_FILE_BYTES = 2**34
@@ -74,12 +73,6 @@ def load(path: str | os.PathLike, *, create_using: type[Network] = Network) -> N
         return read(read_bytes(path, MAX_FILE_BYTES), create_using)
     except FormatError as error:
         raise FormatError(f"{os.fspath(path)}: {error}") from None
-
-
-def require_class(create_using: Any) -> None:
-    """Raise unless it is a class of networks."""
-    if not (isinstance(create_using, type) and issubclass(create_using, Network)):
-        raise ParameterError(f"create_using must be a subclass of Network, got {create_using!r}")
 
 
 def read(raw: bytes, cls: type[Network] = Network) -> Network:

@@ -12,10 +12,19 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from neurograph.errors import FormatError, ParameterError, suggest
-from neurograph.io.files import Object, natural_in, parse_json, read_text, shown, warn_lost
+from neurograph.errors import FormatError, suggest
+from neurograph.io.files import (
+    Object,
+    among,
+    natural_in,
+    read_json,
+    require_class,
+    shown,
+    warn_lost,
+)
 from neurograph.io.synaptic import NO_NEURON, Connection, Unit, assemble
 from neurograph.layers import Layer
 from neurograph.network import Network
@@ -99,18 +108,8 @@ def read_neataptic(
     >>> net.run([[[1], [1]]]).outputs.ravel()
     array([2.5, 5. ])
     """
-    if not (isinstance(create_using, type) and issubclass(create_using, Network)):
-        raise ParameterError(f"create_using must be a subclass of Network, got {create_using!r}")
-    if isinstance(source, Mapping):
-        return _read(dict(source), create_using)
-    if isinstance(source, str) and source.lstrip().startswith("{"):
-        raise ParameterError("source is JSON itself; give a path, or json.loads(source)")
-    if not isinstance(source, (str, os.PathLike)):
-        raise ParameterError(f"source must be a path or a mapping, got {shown(source)}")
-    try:
-        return _read(parse_json(read_text(source)), create_using)
-    except FormatError as error:
-        raise FormatError(f"{os.fspath(source)}: {error}") from None
+    require_class(create_using)
+    return read_json(source, partial(_read, cls=create_using))
 
 
 def _read(found: Any, cls: type[Network]) -> Network:
@@ -130,7 +129,7 @@ def _read(found: Any, cls: type[Network]) -> Network:
         if kind == "constant":
             for one in (net.nodes[unit.name], *net.incoming(unit.name)):
                 one.trainable = False
-    warn_lost(file.lost(counts), stacklevel=4)
+    warn_lost(file.lost(counts), stacklevel=5)
     return net
 
 
@@ -164,13 +163,11 @@ class _File:
         item = self._item(found, "nodes", i)
         kind, squash = item.get("type", str), item.get("squash", str)
         if kind not in ROLES:
-            raise FormatError(
-                f"{item.where}.type must be one of {_among(ROLES)}; got {shown(kind)}"
-            )
+            raise FormatError(f"{item.where}.type must be one of {among(ROLES)}; got {shown(kind)}")
         if squash not in ACTIVATION:
             hint = suggest(squash, ACTIVATION) if len(squash) < 50 else ""
             raise FormatError(
-                f"{item.where}.squash must be one of {_among(ACTIVATION)}; got {shown(squash)}."
+                f"{item.where}.squash must be one of {among(ACTIVATION)}; got {shown(squash)}."
                 f"{hint} A function of one's own has no name there: write one of these, and set"
                 " neuron.activation afterwards"
             )
@@ -245,7 +242,3 @@ def _number(item: Object, key: str) -> float:
         what = f"must be a finite number, got {shown(value)}{hint}"
         raise FormatError(f"{item.where}.{key} {what}")
     return found
-
-
-def _among(keys: Any) -> str:
-    return ", ".join(map(repr, keys))

@@ -12,12 +12,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from neurograph.errors import FormatError, ParameterError
-from neurograph.io.files import Object, is_text, parse_json, read_text, shown, warn_lost, write_text
+from neurograph.errors import FormatError
+from neurograph.io.files import Object, is_text, read_json, shown, warn_lost, write_text
 from neurograph.io.plain import MAX_DEPTH, SAFE
 from neurograph.io.plain_graph import Form, passing, plain_graph
 from neurograph.io.plain_graph_reader import Found, build, require_plain, require_reader_options
 from neurograph.network import Network
+from neurograph.values import hashable
 
 __all__ = ["read_node_link", "write_node_link"]
 
@@ -124,16 +125,7 @@ def read_node_link(
     {'weight': 2.5, 'colour': 'red'}
     """
     require_reader_options(create_using, self_loops)
-    if isinstance(source, Mapping):
-        return build(_found(dict(source)), create_using, self_loops, seed)
-    if isinstance(source, str) and source.lstrip().startswith("{"):
-        raise ParameterError("source is JSON itself; give a path, or json.loads(source)")
-    if not isinstance(source, (str, os.PathLike)):
-        raise ParameterError(f"source must be a path or a mapping, got {shown(source)}")
-    try:
-        return build(_found(parse_json(read_text(source))), create_using, self_loops, seed)
-    except FormatError as error:
-        raise FormatError(f"{os.fspath(source)}: {error}") from None
+    return read_json(source, lambda found: build(_found(found), create_using, self_loops, seed))
 
 
 # ---------------------------------------------------------------- what JSON holds
@@ -211,12 +203,8 @@ def _id(attributes: dict, key: str, where: str) -> Any:
     if key not in attributes:
         raise FormatError(f"{where} has no {key!r}")
     id = _tuples(attributes.pop(key))
-    try:
-        hash(id)
-    except TypeError:
-        id = None
-    if id is None:
-        raise FormatError(f"{where}.{key} must be the name of a neuron, and cannot be") from None
+    if id is None or not hashable(id):
+        raise FormatError(f"{where}.{key} must be the name of a neuron, and cannot be")
     return id
 
 

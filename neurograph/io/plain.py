@@ -19,6 +19,7 @@ from neurograph.elements import Neuron, Synapse
 from neurograph.errors import FormatError, ParameterError
 from neurograph.io.files import is_text, shown
 from neurograph.io.tensors import DTYPES, MAX_DIMENSIONS, dtype_code, shaped
+from neurograph.values import hashable
 
 __all__ = ["MAX_DEPTH", "MAX_NAME", "Reader", "Writer"]
 
@@ -165,7 +166,7 @@ class Reader:
     def name(self, found: Any, where: str) -> Hashable:
         """Return the name of a neuron."""
         made = self.value(found, where)
-        if made is None or not _hashable(made):
+        if made is None or not hashable(made):
             raise FormatError(f"{where} cannot be the name of a neuron: {shown(made)}")
         if not isinstance(found, (int, float)) and len(json.dumps(found)) > MAX_NAME:
             raise FormatError(f"{where} is a name of more than {MAX_NAME:,} characters")
@@ -287,11 +288,3 @@ def _text(value: Any, most: int | None = None) -> str:
     if not isinstance(value, str) or (most and len(value) > most):
         raise TypeError(value)
     return value
-
-
-def _hashable(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True

@@ -10,7 +10,7 @@ import numpy as np
 
 from neurograph.elements import Synapse
 from neurograph.errors import FormatError, ParameterError
-from neurograph.io.files import Object, is_text, shown
+from neurograph.io.files import Object, is_text, require_class, shown
 from neurograph.io.generators import restored
 from neurograph.io.plain import (
     MAX_ALIKE,
@@ -57,8 +57,7 @@ class Found:
 
 def require_reader_options(create_using: Any, self_loops: Any) -> None:
     """Raise unless the options of a reader are what they can be."""
-    if not (isinstance(create_using, type) and issubclass(create_using, Network)):
-        raise ParameterError(f"create_using must be a subclass of Network, got {create_using!r}")
+    require_class(create_using)
     if self_loops not in (None, "state", "output"):
         raise ParameterError(f"self_loops must be 'state' or 'output', got {self_loops!r}")
 

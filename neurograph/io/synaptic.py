@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -21,8 +22,8 @@ import numpy as np
 
 from neurograph.conversion import from_arrays
 from neurograph.elements import Synapse
-from neurograph.errors import FormatError, ParameterError, suggest
-from neurograph.io.files import parse_json, read_text, shown, warn_lost
+from neurograph.errors import FormatError, suggest
+from neurograph.io.files import among, read_json, require_class, shown, warn_lost
 from neurograph.layers import Layer
 from neurograph.network import Network
 
@@ -115,18 +116,8 @@ def read_synaptic(
     >>> net.rule, net.edges["output.0", "output.0"].reads
     ('synaptic', 'state')
     """
-    if not (isinstance(create_using, type) and issubclass(create_using, Network)):
-        raise ParameterError(f"create_using must be a subclass of Network, got {create_using!r}")
-    if isinstance(source, Mapping):
-        return _read(source, create_using)
-    if isinstance(source, str) and source.lstrip().startswith("{"):
-        raise ParameterError("source is JSON itself; give a path, or json.loads(source)")
-    if not isinstance(source, (str, os.PathLike)):
-        raise ParameterError(f"source must be a path or a mapping, got {shown(source)}")
-    try:
-        return _read(parse_json(read_text(source)), create_using)
-    except FormatError as error:
-        raise FormatError(f"{os.fspath(source)}: {error}") from None
+    require_class(create_using)
+    return read_json(source, partial(_read, cls=create_using))
 
 
 def _read(found: Any, cls: type[Network]) -> Network:
@@ -161,7 +152,7 @@ def _read(found: Any, cls: type[Network]) -> Network:
             "keys that Synaptic does not write are not read": sorted(file.unknown),
             "traces are not read, as in Synaptic; they start at 0. There are some in": file.traced,
         },
-        stacklevel=4,
+        stacklevel=5,
     )
     return net
 
@@ -286,7 +277,7 @@ class _File:
     def _object(self, found: Any, where: str, keys: tuple[str, ...]) -> Mapping:
         if not isinstance(found, Mapping):
             where = where or "a file of Synaptic"
-            raise FormatError(f"{where} must be an object with {_among(keys)}, got {shown(found)}")
+            raise FormatError(f"{where} must be an object with {among(keys)}, got {shown(found)}")
         self.unknown.update(f"{where}.{k}".lstrip(".") for k in found if k not in keys)
         return found
 
@@ -363,13 +354,9 @@ def _squash(value: Any) -> str:
     if value is None:
         raise FormatError(
             f"is null: a function of one's own, which a file cannot hold; write one of"
-            f" {_among(SQUASH)}, and set neuron.activation afterwards"
+            f" {among(SQUASH)}, and set neuron.activation afterwards"
         )
     if not isinstance(value, str) or value not in SQUASH:
         hint = suggest(value, SQUASH) if isinstance(value, str) and len(value) < 50 else ""
-        raise FormatError(f"must be one of {_among(SQUASH)}; got {shown(value)}.{hint}")
+        raise FormatError(f"must be one of {among(SQUASH)}; got {shown(value)}.{hint}")
     return SQUASH[value]
-
-
-def _among(keys: Any) -> str:
-    return ", ".join(map(repr, keys))

@@ -54,7 +54,13 @@ class Online:
         Instead of the network's.
     clock : (2,) int array
         Steps since rest, and since the traces were cleared.
+    taught, rate, loss : int, float, Loss
+        What it has learned last: `store.edits` then (-1: nothing yet), by which rate and loss.
+    fresh : bool
+        Whether traces, δ and gradient are still those of that.
     """
+
+    taught, rate, loss, fresh = -1, 0.0, MATCHING, False
 
     def __init__(self, rule: str | Rule = "lstm-g", engine: Any = None):
         self.matching_only = get_rule(rule).name == "synaptic"  # it knows one loss only
@@ -92,6 +98,7 @@ class Online:
                 self.fill_x(x)
             except CANNOT_FILL:
                 self.set_x(x)
+            self.fresh = False
             self.stepper.activate()
             return self.job.outputs.copy()
         finally:
@@ -111,16 +118,21 @@ class Online:
         except CANNOT_FILL:
             self.set_target(target, chosen)
         try:
-            self.stepper.propagate(float(rate), chosen)
+            rate = float(rate)
+            self.stepper.propagate(rate, chosen)
         except Exception:
             number("rate", rate)
             self.set_target(self.job.target, chosen)
             raise
-        self._learned(store)
+        store.edits = self.taught = store.edits + 1
+        self.rate, self.loss, self.fresh = rate, chosen, True
+        if self.edits >= 0:
+            self.edits = self.taught
 
-    def _learned(self, store: Any) -> None:
+    def _learned(self, store: Any, rate: float, loss: Loss) -> None:
         """Note that parameters were changed, by the state itself."""
-        store.edits += 1
+        store.edits = self.taught = store.edits + 1
+        self.rate, self.loss, self.fresh = rate, loss, True
         if self.edits >= 0:
             self.edits = store.edits
 
@@ -209,8 +221,18 @@ class Online:
         try:
             self.stepper.learn(many, rate, loss)
         finally:
-            self._learned(graph._store)
+            self._followed(graph._store, many, rate, loss)
         return many
+
+    def _followed(self, store: Any, many: Course, rate: float, loss: Loss) -> None:
+        """Note what came of many steps, whether all were done or not."""
+        asked = ~np.isnan(many.target[: many.done]).all(1)
+        known, whole = (self.taught, self.rate, self.loss), many.done == len(many.target)
+        self._learned(store, rate, loss)
+        if not asked.any():  # nothing was learned, unless it was cut off
+            self.taught, self.rate, self.loss = known
+            self.taught += self.taught == store.edits - 1 and whole
+        self.fresh = whole and bool(asked[-1:].all())
 
     def snapshot(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return every array that steps change, each with a copy of what it holds."""
@@ -230,16 +252,17 @@ class Online:
             self.clock[:] = 0
         else:  # in place: a stepper goes on
             self.job.rest()
+        self.fresh = False
 
     def clear_traces(self, graph: NeuronGraph) -> None:
         """Set traces and responsibilities to 0; states, outputs and gains stay."""
-        for name in ("extended", "responsibility", "projected", "gated", "ds", "dy"):
+        for name in ("extended", "responsibility", "projected", "gated", "met", "ds", "dy"):
             if name in self.fields:
                 self.fields[name][:] = 0
         for table in (graph._store.neurons, graph._store.synapses):
             if "eligibility" in table.arrays:
                 table.array("eligibility")[:] = 0
-        self.clock[1] = 0
+        self.clock[1], self.fresh = 0, False
 
     def extended_traces(self, graph: NeuronGraph) -> list[ExtendedTrace]:
         """Return the extended traces."""
@@ -312,9 +335,6 @@ class Online:
         if probes.probes_of(graph):
             self.stepper = telling.Told(graph, self.stepper)
         self.edits = -1 if walks else store.edits
-        journal = graph.__dict__.get("_journal")  # see `Network.keep_updates`
-        if journal is not None:
-            self.stepper = journal.witness(job, self.stepper)
 
     def _fit(self, graph: NeuronGraph, made: Plan) -> None:
         rule = get_rule(self.rule)
@@ -368,7 +388,7 @@ class Online:
     # ------------------------------------------------------------ copies
 
     def __getstate__(self) -> dict:
-        passing = ("job", "stepper", "fill_x", "fill_target")
+        passing = {"job", "stepper", "fill_x", "fill_target", "taught", "rate", "loss", "fresh"}
         return {k: v for k, v in self.__dict__.items() if k not in passing} | {"edits": -1}
 
     def copy(self) -> Online:
@@ -412,8 +432,12 @@ class Step:
                 state.set_x(x)
                 state.set_target(target, self._loss)
             self._stepper.step(self.rate, self._loss)
-            store.edits = state.edits = self._ready = self._ready + 1
+            store.edits = state.edits = state.taught = self._ready = self._ready + 1
+            state.rate, state.loss, state.fresh = self.rate, self._loss, True
             return self._outputs
+        except NonFiniteError:
+            state.fresh = False
+            raise
         finally:
             guard.user = outer
 

@@ -113,6 +113,7 @@ class Synaptic(Rule):
             "responsibility": Field(("neuron",)),
             "projected": Field(("neuron",)),
             "gated": Field(("neuron",)),
+            "met": Field(("neuron",)),
         }
 
     def influences(self, plan: Plan) -> Influences:

@@ -585,6 +585,7 @@ class WalkSynaptic(Walk):
         job, plan, slope = self.job, self.plan, self.f["slope"]
         r, p, g = (self.f[name] for name in ("responsibility", "projected", "gated"))
         elig = job.eligibility.weight
+        self.f["met"][:] = r  # what gaters with a delay meet at targets that come later
         for column in job.gradients:
             column[:] = 0
         for j in reversed(range(plan.n_neurons)):

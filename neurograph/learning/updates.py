@@ -6,6 +6,7 @@ the optimizer go, at each parameter's own rate, and bring what left its bounds b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from neurograph.engines.base import Limits, Parameters, Updating
 from neurograph.engines.finite import Run, all_finite
 from neurograph.errors import NonFiniteError, ParameterError, Term
 from neurograph.graph import NeuronGraph
+from neurograph.learning import lately
+from neurograph.learning.lately import sides
 from neurograph.learning.optimizers import (
     SGD,
     Adam,
@@ -30,14 +33,9 @@ from neurograph.learning.schedules import rate_at
 from neurograph.schedule import Plan, plan
 from neurograph.table import SLOT, Table
 
-__all__ = ["in_kernel", "limits", "open_state", "update"]
+__all__ = ["clipped", "in_kernel", "limits", "open_state", "update"]
 
 BUILTIN = (SGD, Momentum, Nesterov, RMSprop, Adam, AdamW, Rprop)
-
-
-def sides(graph: NeuronGraph) -> tuple[tuple[Table, str], tuple[Table, str]]:
-    """Return the two tables and their columns that are learned."""
-    return (graph._store.synapses, "weight"), (graph._store.neurons, "bias")
 
 
 def open_state(graph: NeuronGraph, optimizer: Optimizer) -> None:
@@ -120,14 +118,12 @@ def update(graph: NeuronGraph, optimizer: Optimizer, both: tuple[Limits, Limits]
     """Apply the gradient columns to all trainable parameters, or to none after an error."""
     store, changes = graph._store, []
     rate = rate_at(optimizer.rate, store.updates)
-    journal = graph.__dict__.get("_journal")  # see `Network.keep_updates`
     with np.errstate(over="ignore", invalid="ignore"):
-        clipped = _clipped(graph, optimizer, both)
         for (table, column), mine, limit, gradient in zip(
             sides(graph),
             (optimizer, optimizer.of_biases()),
             both,
-            clipped,
+            clipped(graph, optimizer, both, [table.array("grad") for table, _ in sides(graph)]),
             strict=True,
         ):
             parameters = table.array(column)
@@ -137,12 +133,14 @@ def update(graph: NeuronGraph, optimizer: Optimizer, both: tuple[Limits, Limits]
                     raise _diverged(graph, mine, column, what, values, gradient, rate)
             changes.append((parameters, new))
             changes += [(table.array(SLOT + slot), after[slot]) for slot in mine.slots]
-    if journal is not None:
-        journal.batch(optimizer, both[0], rate, clipped[0], after=changes[0][1])
+    before = lately.room(graph, optimizer.slots)
+    lately.take(graph)
+    lately.fill(graph, before)
     for old, values in changes:
         old[:] = values
     store.updates += 1
     store.edits += 1
+    lately.keep(graph, optimizer, rate, store.updates - 1, before)
 
 
 def _diverged(
@@ -197,11 +195,13 @@ def _one_side(
     return held(limit, parameters, new), after
 
 
-def _clipped(
-    graph: NeuronGraph, optimizer: Optimizer, both: tuple[Limits, Limits]
-) -> list[np.ndarray]:
-    """Return the gradients of weights and biases, clipped."""
-    found = [table.array("grad") for table, _ in sides(graph)]
+def clipped(
+    graph: NeuronGraph,
+    optimizer: Optimizer,
+    both: tuple[Limits, Limits],
+    found: Sequence[np.ndarray],
+) -> Sequence[np.ndarray]:
+    """Return gradients of weights and biases as the optimizer clips them."""
     if optimizer.clip_value is not None:
         found = [np.clip(g, -optimizer.clip_value, optimizer.clip_value) for g in found]
     if optimizer.clip_norm is not None:
@@ -219,7 +219,7 @@ def _clipped(
     return found
 
 
-def _norm_error(graph: NeuronGraph, found: list[np.ndarray]) -> NonFiniteError:
+def _norm_error(graph: NeuronGraph, found: Sequence[np.ndarray]) -> NonFiniteError:
     """Return what says that a gradient is so large that its norm is not a number."""
     made = plan(graph)
     k = int(abs(found[1]).max(initial=0) > abs(found[0]).max(initial=0))
@@ -238,11 +238,8 @@ def _norm_error(graph: NeuronGraph, found: list[np.ndarray]) -> NonFiniteError:
 
 
 def in_kernel(graph: NeuronGraph, optimizer: Optimizer, both: tuple[Limits, Limits]) -> Any:
-    """Return what a kernel needs for the same updates, or None for an optimizer of one's own.
-
-    None too if updates are kept: a kernel keeps nothing.
-    """
-    if type(optimizer) not in BUILTIN or graph.__dict__.get("_journal") is not None:
+    """Return what a kernel needs for the same updates, or None for an optimizer of one's own."""
+    if type(optimizer) not in BUILTIN:
         return None
     slots = [[table.array(SLOT + slot) for slot in optimizer.slots] for table, _ in sides(graph)]
     return Updating(

@@ -160,7 +160,9 @@ def plot_probe(probe: Any, what: str | None = None, ax: Any = None) -> Any:
             text.set(parse_math=False)
     else:
         ax.plot(moments, series, color="0.75", linewidth=0.6)
-        middle = np.nanmedian(np.where(np.isnan(series).all(1)[:, None], 0.0, series), axis=1)
+        known = ~np.isnan(series).all(1)  # a run has no gradients
+        middle = np.full(len(series), np.nan)
+        middle[known] = np.nanmedian(series[known], axis=1)
         ax.plot(moments, middle, color=SERIES[0], label=f"median of {len(owners)}")
         ax.legend(frameon=False, fontsize=8)
     ax.set_xlabel("moment")
