@@ -376,7 +376,18 @@ class Kernels(NamedTuple):
     learn: Any
 
 
+def digest(*names: str) -> str:
+    """Return a digest of all code that is in some kernels, and of how it is compiled."""
+    here = Path(__file__)
+    source = b"".join(here.with_name(f"{name}.py").read_bytes() for name in names)
+    source += str(config.BOUNDSCHECK).encode()  # which numba does not keep apart
+    return hashlib.sha256(source).hexdigest()[:16]
+
+
+# Of the files from which these modules have just been loaded: a later version on the disk, as while
+# a package is updated, would have kernels of this one kept under its name.
 CODE_OF = ("kernels", "natives", "parts", "passes", "products", "single", "updates", "vectors")
+CODE = digest(*CODE_OF)
 
 
 @cache
@@ -389,15 +400,6 @@ def kernels(lanes: int, width: int) -> Kernels:
     made: dict[str, Any] = {"LANES": lanes, "WIDTH": width}
     for name in Kernels._fields:
         kernel = FunctionType(globals()[name].__code__, {**globals(), **made}, name)
-        kernel.__qualname__ = f"{name}_{lanes}_{width}_{digest(*CODE_OF)}"
+        kernel.__qualname__ = f"{name}_{lanes}_{width}_{CODE}"
         made[name] = njit(cache=True, **OPTIONS)(kernel)
     return Kernels(*(made[name] for name in Kernels._fields))
-
-
-@cache
-def digest(*names: str) -> str:
-    """Return a digest of all code that is in some kernels, and of how it is compiled."""
-    here = Path(__file__)
-    source = b"".join(here.with_name(f"{name}.py").read_bytes() for name in names)
-    source += str(config.BOUNDSCHECK).encode()  # which numba does not keep apart
-    return hashlib.sha256(source).hexdigest()[:16]

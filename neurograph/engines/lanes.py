@@ -371,6 +371,7 @@ class Kernels(NamedTuple):
 
 
 CODE_OF = ("lanes",)
+CODE = digest(*CODE_OF, *KERNELS)  # now, as in `kernels`
 
 
 @cache
@@ -379,6 +380,6 @@ def kernels() -> Kernels:
     made = []
     for name in Kernels._fields:
         kernel = FunctionType(globals()[name].__code__, globals(), name)
-        kernel.__qualname__ = f"{name}_{digest(*CODE_OF, *KERNELS)}"
+        kernel.__qualname__ = f"{name}_{CODE}"
         made.append(njit(cache=True, **OPTIONS)(kernel))
     return Kernels(*made)

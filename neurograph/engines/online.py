@@ -139,6 +139,7 @@ ARGUMENTS = {
 
 
 CODE_OF = ("frames", "online", "sweeping", "traces")
+CODE = digest(*CODE_OF, *KERNELS)  # now, as in `kernels`
 
 
 @cache
@@ -149,11 +150,11 @@ def kernels(rule: int, real: Any, short: bool) -> Kernels:
     """
     width = 32 // np.dtype(real).itemsize
     made: dict[str, Any] = {"REAL": real, "WIDTH": width, "RULE": rule}
-    found, code = {}, digest(*CODE_OF, *KERNELS)
+    found = {}
     for name in Kernels._fields:
         kernel = FunctionType(globals()[name].__code__, {**globals(), **made}, name)
         nogil = name == "learn" or not short
-        kernel.__qualname__ = f"{name}_{rule}_{np.dtype(real).name}_{nogil:d}_{code}"
+        kernel.__qualname__ = f"{name}_{rule}_{np.dtype(real).name}_{nogil:d}_{CODE}"
         made[name] = njit(cache=True, **{**OPTIONS, "nogil": nogil})(kernel)
         found[name] = _entry(made[name], ARGUMENTS[name])
     return Kernels(**found)
