@@ -574,3 +574,11 @@ def test_the_largest_difference_is_told_and_rows_within_bounds_are_ranked_by_the
     found = replace(certificate, rows=rows)
     assert "largest   difference 3.0e-03 (bound 1.0e-01)" in str(found)
     assert [row.name for row in found.worst()] == ["c", "a", "b"]
+
+
+def test_the_digest_of_data_tells_how_long_sequences_are():
+    net = ng.lstm(1, 2, 1, seed=0)
+    X = np.zeros((2, 3, 1))
+    found = {net.verify_engines(X, lengths=n).subject.data for n in (None, [3, 2], [1, 3])}
+    assert len(found) == 3
+    assert net.verify_engines(X).subject.data == net.verify_engines(X.copy()).subject.data

@@ -737,5 +737,5 @@ def test_a_tuple_that_names_nothing_is_told_as_a_name_that_is_missing():
         for block in (net.lesion, lambda name: net.clamp(name, 1)):
             with pytest.raises(ng.ParameterError, match=re.escape(f"no neuron {name!r}")):
                 block(name)
-    with pytest.raises(ng.ParameterError, match=r"net.edges\['input.0', 'hidden.0'\]"):
-        net.lesion(("input.0", "hidden.0"))
+    with pytest.raises(ng.ParameterError, match="net.patch gives synapses"):
+        net.clamp(("input.0", "hidden.0"), 1)

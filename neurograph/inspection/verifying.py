@@ -90,7 +90,7 @@ def verify_gradients(
     check = _Check(graph, objective, taken, status)
     rows = tuple(check.row(e) for e in wanted)
     subject = Subject(
-        **_about(graph, batch, target, executor),
+        **_about(graph, batch, target, ends, executor),
         loss=chosen.name,
         reduction=reduction,
         rule="backpropagation" if taken is None else f"rule {taken.name!r}",
@@ -99,7 +99,13 @@ def verify_gradients(
     return GradientCertificate(subject, rows, n, seeded, check.here.value)
 
 
-def _about(graph: Any, batch: Batch, target: np.ndarray | None, engine: Engine | str) -> dict:
+def _about(
+    graph: Any,
+    batch: Batch,
+    target: np.ndarray | None,
+    ends: np.ndarray | None,
+    engine: Engine | str,
+) -> dict:
     """Return what a certificate says of network, data and tools."""
     shape = (*batch.shape, batch.samples.shape[-1])
     asked = () if target is None else (target,)
@@ -108,7 +114,7 @@ def _about(graph: Any, batch: Batch, target: np.ndarray | None, engine: Engine |
     name = engine if isinstance(engine, str) else type(engine).__name__.lower()
     return {
         "network": digest_of(graph),
-        "data": digest(batch.samples, *asked),
+        "data": digest(batch.samples, *asked, *(() if ends is None else (ends,))),
         "summary": f"{len(graph)} neurons, {graph.number_of_edges()} synapses",
         "shapes": text,
         "dtype": str(graph.dtype),
@@ -325,7 +331,7 @@ def verify_engines(
              for e in pair]  # fmt: skip
     rows = tuple(_agreement(graph, made, what, a, found[1][what]) for what, a in found[0].items())
     subject = Subject(
-        **_about(graph, batch, target, " and ".join(names)),
+        **_about(graph, batch, target, ends, " and ".join(names)),
         loss="the sum of all outputs" if target is None else chosen.name,
         reduction="sum" if target is None else reduction,
         rule="backpropagation",
