@@ -632,11 +632,11 @@ def test_kernels_are_kept_under_the_digest_of_all_their_code():
 def test_a_later_version_on_the_disk_does_not_name_kernels_of_this_one(monkeypatch):
     """Kernels with another layout of arrays wrote over memory that was not theirs."""
     monkeypatch.setattr(Path, "read_bytes", lambda self: b"a later version")
-    for module, given in (kernels, (1, 4)), (lanes, ()):
-        for kernel in vars(module)["kernels"].__wrapped__(*given):
+    for module, sizes in (kernels, (1, 4)), (lanes, ()):
+        for kernel in vars(module)["kernels"].__wrapped__(*sizes):
             assert kernel.py_func.__qualname__.endswith(module.CODE)
     monkeypatch.undo()
-    assert kernels.CODE == kernels.digest(*kernels.CODE_OF)
+    assert kernels.digest(*kernels.CODE_OF) == kernels.CODE
 
 
 def test_all_finite_is_what_it_says():
