@@ -159,51 +159,51 @@ def arrived(ways, room, t, slot, i):
 
 
 @njit(**HELPER)
-def changed(room, n, t, slot, back, row, lane):
-    """Return by how much the output of a visit differed `back` steps ago."""
+def moved(room, n, t, slot, back, row):
+    """Return where it stands by how much the output of a visit differed `back` steps ago, or -1."""
     if row == NONE or back > t:
-        return 0.0
+        return -1
     plane = slot - back
     place = (plane if plane >= 0 else plane + room.slots) * n + row
-    return at(room.past, place * WIDE + lane) if at(room.live, place) else 0.0
+    return place * WIDE if at(room.live, place) else -1
 
 
 @njit(**HELPER)
-def product(ways, basis, room, a, i, t, slot, lane, b, tangent):
-    """Return γ y of a special synapse without any lesion, its change, and twice Δγ Δy."""
+def places(ways, basis, room, a, i, t, slot):
+    """Return where a special synapse finds its numbers; -1 where there is none.
+
+    Its gain and the change of that, what it reads and the change of that; and whether that is
+    the state of its own neuron.
+    """
     n, size = len(ways.neuron), basis.neurons * basis.samples
-    gain, by_gate = 1.0, 0.0
+    gain, gate, own = -1, -1, at(ways.source, a) == NONE
     if at(ways.gater, a) != NONE and at(ways.late, a) <= t:
         when = (basis.history + t - at(ways.late, a)) * size
-        gain = at(basis.y, when + at(ways.gater, a) * basis.samples + b)
-        by_gate = changed(room, n, t, slot, at(ways.late, a), at(ways.gater_row, a), lane)
-    if at(ways.source, a) == NONE:
-        value = at(basis.s, t * size + at(ways.neuron, i) * basis.samples + b)
+        gain = when + at(ways.gater, a) * basis.samples
+        gate = moved(room, n, t, slot, at(ways.late, a), at(ways.gater_row, a))
+    if own:
+        value = t * size + at(ways.neuron, i) * basis.samples
         before = (1 - t % 2) * n + i
-        own = t > 0 and at(ways.source_row, a) != NONE and at(room.stirred, before) != 0
-        change = at(room.states, before * WIDE + lane) if own else 0.0
+        change = before * WIDE if t > 0 and at(room.stirred, before) else -1
     else:
         when = (basis.history + t - at(ways.lag, a)) * size
-        value = at(basis.y, when + at(ways.source, a) * basis.samples + b)
-        change = changed(room, n, t, slot, at(ways.lag, a), at(ways.source_row, a), lane)
-    both = by_gate * change
-    return gain * value, gain * change + by_gate * value + (0.0 if tangent else both), 2 * both
+        value = when + at(ways.source, a) * basis.samples
+        change = moved(room, n, t, slot, at(ways.lag, a), at(ways.source_row, a))
+    return gain, gate, value, change, own
 
 
 @njit(**HELPER)
-def stirs(ways, room, a, i, t, slot):
-    """Return whether what a special synapse reads, or its gate, differs in any lane."""
-    n, found = len(ways.neuron), 0
-    for row, back in (
-        (at(ways.gater_row, a), at(ways.late, a)),
-        (at(ways.source_row, a), at(ways.lag, a)),
-    ):
-        if row != NONE and back <= t:
-            plane = slot - back
-            found += at(room.live, (plane if plane >= 0 else plane + room.slots) * n + row)
-    if at(ways.source, a) == NONE and at(ways.source_row, a) != NONE and t:
-        found += at(room.stirred, (1 - t % 2) * n + i)
-    return found
+def product(basis, room, place, lane, b, tangent):
+    """Return γ y of a special synapse without any lesion, its change, and twice Δγ Δy."""
+    gain, gate, value, change, own = place
+    g = at(basis.y, gain + b) if gain >= 0 else 1.0
+    by_gate = at(room.past, gate + lane) if gate >= 0 else 0.0
+    y = at(basis.s, value + b) if own else at(basis.y, value + b)
+    by_source = 0.0
+    if change >= 0:
+        by_source = at(room.states, change + lane) if own else at(room.past, change + lane)
+    both = by_gate * by_source
+    return g * y, g * by_source + by_gate * y + (0.0 if tangent else both), 2 * both
 
 
 @njit(**INLINE)
@@ -211,15 +211,17 @@ def specially(ways, basis, site, room, first, t, slot, i, tangent):
     """Add what arrives by special synapses; return whether any does."""
     found, here = 0, (t * basis.neurons + at(ways.neuron, i)) * basis.samples
     for a in range(at(ways.special, i), at(ways.special, i + 1)):
-        if stirs(ways, room, a, i, t, slot):
-            found = 1
-            for lane in range(WIDE):
-                b = at(site.sample, first + lane)
-                _, change, both = product(ways, basis, room, a, i, t, slot, lane, b, tangent)
-                put(room.sums, lane, at(room.sums, lane) + at(ways.factor, a) * change)
-                if tangent:
-                    more = at(ways.factor, a) * both * at(basis.by_s, here + b)
-                    put(room.two, first + lane, at(room.two, first + lane) + more)
+        place, w = places(ways, basis, room, a, i, t, slot), at(ways.factor, a)
+        if place[1] < 0 and place[3] < 0:
+            continue
+        found = 1
+        for lane in range(WIDE):
+            b = at(site.sample, first + lane)
+            _, change, both = product(basis, room, place, lane, b, tangent)
+            put(room.sums, lane, at(room.sums, lane) + w * change)
+            if tangent:
+                more = w * both * at(basis.by_s, here + b)
+                put(room.two, first + lane, at(room.two, first + lane) + more)
     return found
 
 
@@ -237,7 +239,8 @@ def cut(ways, basis, site, room, first, t, slot, i, tangent):
         if a == NONE:
             silent += 1
             continue
-        usual, change, _ = product(ways, basis, room, a, i, t, slot, lane, b, tangent)
+        place = places(ways, basis, room, a, i, t, slot)
+        usual, change, _ = product(basis, room, place, lane, b, tangent)
         if tangent:
             put(room.sums, lane, at(room.sums, lane) + usual)
             delta = at(basis.by_s, here + b)
