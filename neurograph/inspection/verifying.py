@@ -11,7 +11,7 @@ import numpy as np
 from neurograph.elements import Synapse
 from neurograph.engines import get_engine
 from neurograph.engines.base import Batch, Engine, Parameters
-from neurograph.errors import NeurographError, ParameterError
+from neurograph.errors import NeurographError, ParameterError, counted
 from neurograph.functions import get_activation
 from neurograph.graph import NeuronGraph
 from neurograph.inspection.certificates import (
@@ -114,8 +114,10 @@ def _about(
     name = engine if isinstance(engine, str) else type(engine).__name__.lower()
     return {
         "network": digest_of(graph),
-        "data": digest(batch.samples, *asked, *(() if ends is None else (ends,))),
-        "summary": f"{len(graph)} neurons, {graph.number_of_edges()} synapses",
+        # Targets that are not asked tell how long sequences are, if there are targets.
+        "data": digest(batch.samples, *(asked if asked or ends is None else (ends,))),
+        "summary": f"{counted(len(graph), 'neuron')}, "
+        + counted(graph.number_of_edges(), "synapse"),
         "shapes": text,
         "dtype": str(graph.dtype),
         "engine": name,
