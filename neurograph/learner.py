@@ -201,7 +201,8 @@ class Learner:
         if done:
             store.updates = before + done
             store.edits += 1
-            lately.keep(self.graph, self.optimizer, rates[done - 1], store.updates - 1, self.room)
+            rate, number, held = rates[done - 1], store.updates - 1, self.limits[0]
+            lately.keep(self.graph, self.optimizer, rate, number, self.room, held)
         elif kept is not None:
             self.graph.__dict__["_last"] = kept  # it is still the last one
         if tapping is not None:

@@ -144,11 +144,12 @@ class _Free:
     ) -> None:
         """Keep what the last of some iterations did, for explanations; see `learning.lately`."""
         here = self.snapshot()
+        now = here[0], here[2]  # no formula would tell that somebody edits them
         if not all(np.array_equal(here[k], after[k]) for k in (0, 2)):
             before = after  # SciPy went on, and did not say so
         number = n_done - 1 if n_done else None
         weights, biases = {"weight": before[0]}, {"bias": before[2]}
-        lately.keep(self.graph, optimizer, np.nan, number, (weights, biases))
+        lately.keep(self.graph, optimizer, np.nan, number, (weights, biases)).after = now
 
     def gradient(self) -> np.ndarray:
         """Return the gradient in the columns; that of a tie group is a sum already."""

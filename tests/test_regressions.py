@@ -612,3 +612,64 @@ def test_tables_of_synapses_are_asked_by_name_and_answer_in_plain_numbers():
         for unknown in ([1], "q", ("q", "y"), net):
             with pytest.raises(ng.ParameterError, match="no synapse|no neuron|says nothing of"):
                 table[unknown]
+
+
+def test_a_handle_of_a_neuron_found_the_row_of_a_synapse_with_its_name():
+    net = chain("a", "b", ("a", "b"))
+    certificate, effects = net.verify_gradients([[1.0]], [[0.0]]), net.lesion_map([[1.0]], [[0.0]])
+    assert certificate[net.nodes["a", "b"]].kind == "bias"
+    assert certificate[net.edges["a", "b"]].kind == certificate["a", "b"].kind == "weight"
+    with pytest.raises(ng.ParameterError, match="no synapse"):
+        effects[net.nodes["a", "b"]]
+    assert effects[net.edges["a", "b"]] == effects["a", "b"]
+
+
+def test_an_edit_was_put_down_to_lbfgs():
+    net = ng.perceptron(2, 3, 1, seed=1)
+    X, Y = np.eye(2), np.array([[0.2], [0.7]])
+    net.fit(X, Y, epochs=2, optimizer=ng.LBFGS())
+    with net.lesion("hidden.1"):
+        pass
+    assert net.nodes["hidden.0"].explain_update().change
+    net.nodes["hidden.0"].bias = 77.0
+    with pytest.raises(ng.ParameterError, match="edited since"):
+        net.nodes["hidden.0"].explain_update()
+
+
+def test_an_edit_was_put_down_to_a_bound_set_after_the_update():
+    net = ng.perceptron(2, 3, 1, seed=1)
+    s = net.edges["input.0", "hidden.0"]
+    s.lower = s.weight - 1e-4
+    X, Y = np.eye(2), np.array([[0.2], [0.7]])
+    net.fit(X, Y, batch_size=2, optimizer=ng.SGD(0.5))
+    s.explain_update()
+    s.upper = s.weight = s.weight - 0.3 if s.weight > s.lower + 0.3 else s.lower
+    with pytest.raises(ng.ParameterError, match="edited since"):
+        s.explain_update()
+
+
+@pytest.mark.parametrize("rule", ["lstm-g", "bptt", "rtrl"])
+def test_an_edit_after_propagate_was_told_as_no_run(rule):
+    net = ng.perceptron(2, 3, 1, seed=1)
+    net.rule = rule
+    net.activate([1, 0])
+    net.propagate(0.1, [1])
+    s = net.edges["input.0", "hidden.0"]
+    assert s.explain().gradient == s.grad
+    s.weight += 0.1
+    with pytest.raises(ng.ParameterError, match="edited, or learned, since `propagate`"):
+        s.explain()
+
+
+@pytest.mark.parametrize("engine", ["walker", "compiled"])
+def test_outputs_of_1e200_had_no_curvature(engine):
+    """0 times the square of a large number was NaN, with a warning of NumPy."""
+    net = chain("x", "h", "g", "y")
+    for name, activation in zip("hgy", ("identity", "tanh", "identity"), strict=True):
+        net.nodes[name].activation, net.nodes[name].bias = activation, 0.0
+    net.weights = [1e200, 1.0, 0.5]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = net.lesion_map([[1.0], [2.0]], [[1.0], [0.0]], obs=False, engine=engine)
+    assert found["h", "g"]["obd"] == 0 == found.neurons["h"]["obd"]
+    assert np.isfinite(found.exact).all()

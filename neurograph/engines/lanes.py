@@ -292,7 +292,8 @@ def along(ways, basis, site, room, first, lanes, t, here, i, acts):
     base = t * size + at(ways.neuron, i) * basis.samples
     for lane in range(WIDE):
         b, s = base + at(site.sample, first + lane), at(room.sums, lane)
-        more = at(basis.bent, b) * s * s
+        bent = at(basis.bent, b)
+        more = bent * s * s if bent else 0.0  # s² may be infinite
         put(room.past, past + lane, at(basis.slope, b) * s)
         put(room.two, first + lane, at(room.two, first + lane) + more)
     if acts:  # y = a f(s) of a neuron whose strength a is varied, where it is 1

@@ -17,6 +17,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from neurograph.elements import Neuron, Synapse
 from neurograph.errors import ParameterError, counted
 from neurograph.graph import NeuronGraph
 from neurograph.inspection.handles import look_up, named
@@ -222,15 +223,18 @@ class GradientCertificate(Certificate):
         return sorted(self.rows, key=lambda row: (order.get(row.verdict, 2), -_ratio(row)))[:n]
 
     def __getitem__(self, key: Any) -> Checked:
-        row = look_up(self._row_of, key)
-        if row is None:
-            raise ParameterError(f"this certificate says nothing of {named(key)!r}")
-        return row
+        for kind, rows in zip((Synapse, Neuron), self._rows_of, strict=True):
+            row = look_up(rows, key, kind)
+            if row is not None:
+                return row
+        raise ParameterError(f"this certificate says nothing of {named(key)!r}")
 
     @cached_property
-    def _row_of(self) -> dict[Hashable, Checked]:
-        ranked = sorted(self.rows, key=lambda row: row.kind == "weight")  # a weight goes first
-        return {row.name: row for row in ranked}
+    def _rows_of(self) -> tuple[dict[Hashable, Checked], ...]:
+        """Those of weights, and of biases, by name."""
+        return tuple(
+            {row.name: row for row in self.rows if row.kind == kind} for kind in ("weight", "bias")
+        )
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -20,6 +20,7 @@ from neurograph.engines.base import (
     activations,
     require_finite,
 )
+from neurograph.functions import Activation
 from neurograph.graph import NeuronGraph
 from neurograph.learning.losses import Evaluation, Loss, Outputs, evaluate
 from neurograph.lessons import Lessons
@@ -251,13 +252,13 @@ class Base:
 
     def outputs(self, s: np.ndarray, y: np.ndarray) -> Outputs:
         """Return what the loss sees of states and outputs (T, n_out, B)."""
+        return Outputs(s.transpose(2, 0, 1), y.transpose(2, 0, 1), *self._asked)
+
+    @cached_property
+    def _asked(self) -> tuple[list[Activation], list]:
+        """Functions and names of the outputs."""
         order = self.plan.outputs.tolist()
-        return Outputs(
-            s.transpose(2, 0, 1),
-            y.transpose(2, 0, 1),
-            [self.functions[j] for j in order],
-            [self.plan.name(j) for j in order],
-        )
+        return [self.functions[j] for j in order], [self.plan.name(j) for j in order]
 
     @cached_property
     def slope(self) -> np.ndarray:
@@ -271,8 +272,9 @@ class Base:
 
     def _of_states(self, which: Callable) -> np.ndarray:
         found = np.zeros_like(self.s[1:])
-        for j, f in enumerate(self.functions):
-            found[:, j] = which(f)(self.s[1:, j])
+        with np.errstate(all="ignore"):  # of a state of 1e308, say
+            for j, f in enumerate(self.functions):
+                found[:, j] = which(f)(self.s[1:, j])
         return found
 
     @cached_property

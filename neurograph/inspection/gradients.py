@@ -128,7 +128,15 @@ def _propagated(graph: Any) -> bool:
     """Whether the gradient in the columns is that of `propagate`, and can be explained."""
     online, store, tape = graph._online, graph._store, graph.__dict__.get("_tape")
     current = tape is not None and tape[2:] == (store.version, store.edits)
-    if online.taught != store.edits or (current and tape[0]._pass is not None):
+    if current and tape[0]._pass is not None:
+        return False
+    if online.taught != store.edits:
+        if online.fresh and online.taught >= 0 and not current:
+            raise ParameterError(
+                "the network was edited, or learned, since `propagate`, so that its gradient does"
+                f" not explain how things are now: {ONLINE}; or net.forward(X), then"
+                " net.backward(target)"
+            )
         return False
     if not online.fresh:
         raise ParameterError(

@@ -49,11 +49,12 @@ def named(given: Any) -> Any:
     return given.name if isinstance(given, Neuron) else given
 
 
-def look_up(rows: Mapping[Hashable, Any], given: Any) -> Any:
-    """Return what a table says of a neuron or a synapse, as handle or name; None: nothing."""
-    key = named(given)
+def look_up(rows: Mapping[Hashable, Any], given: Any, kind: type) -> Any:
+    """Return what a table of synapses, or of neurons, says of a handle or name; None: nothing."""
+    if isinstance(given, (Synapse, Neuron)) and not isinstance(given, kind):
+        return None  # though a neuron may have the name of a pair
     try:
-        return rows.get(key)
+        return rows.get(named(given))
     except TypeError:  # not hashable, so it is the name of nothing
         return None
 

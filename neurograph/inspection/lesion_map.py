@@ -192,7 +192,9 @@ class _Job:
         arcs = self.map.into[j]
         cuts = Cuts.where(np.ones((1, base.samples), bool), [j])
         _, by_state = Tangent(base, visits, cuts).run(lambda t: np.ones(base.samples))
-        found = [(base.input(arc, j, 0) ** 2 * by_state).sum() for arc in arcs]
+        given = (base.input(arc, j, 0) for arc in arcs)
+        with np.errstate(all="ignore"):
+            found = [(x * by_state * x).sum() for x in given]  # x² may be infinite where h is 0
         return [(self.bend, np.array([arc.e for arc in arcs]), np.array(found))]
 
     def without_neurons(

@@ -66,7 +66,7 @@ class Lesions:
 
     def __getitem__(self, which: Hashable | Synapse | Neuron | tuple) -> dict[str, Any]:
         """Return the row of a synapse, as one or by its ends, or that of a neuron."""
-        i = look_up(self._row_of, which)
+        i = look_up(self._row_of, which, Synapse if self.kind == "synapse" else Neuron)
         if i is None:
             raise ParameterError(f"no {self.kind} {named(which)!r} in this map of {len(self)}")
         return self._row(i)

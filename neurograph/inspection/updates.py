@@ -220,7 +220,10 @@ def _by_optimizer(
     gradients = kept.gradient or [table.array("grad") for table, _ in sides(graph)]
     here, side = slice(own.row, own.row + 1), own.side
     before = {name: array[here] for name, array in kept.before[side].items()}
-    of = own.of
+    of, limit = own.of, held[side]
+    if not side:  # bounds of now may be others, and would hide that the weight is
+        lower, upper = kept.bounds
+        limit = limit._replace(lower=lower, upper=upper)
     given = Given(
         optimizer.of_biases() if side else optimizer,
         kept.rate,
@@ -228,7 +231,7 @@ def _by_optimizer(
         {name.removeprefix(SLOT): a for name, a in before.items() if name.startswith(SLOT)},
         own.gradient,
         float(clipped(graph, optimizer, held, gradients)[side][own.row]),
-        Limits(*(None if a is None else a[here] for a in held[side])),
+        Limits(*(None if a is None else a[here] for a in limit)),
         (of.lower, of.upper) if isinstance(of, Synapse) else (-np.inf, np.inf),
     )
     parts, notes = parts_of_step(given)

@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from neurograph.engines.base import Limits
 from neurograph.graph import NeuronGraph
 from neurograph.schedule import plan
 from neurograph.table import SLOT, Table
 
 __all__ = ["Last", "Room", "fill", "keep", "last_update", "note", "room", "settle", "sides", "take"]
 
+UNLIMITED = Limits(None, None, None, None)
 Room = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
@@ -43,10 +45,12 @@ class Last:
     before : pair of dicts of arrays
         Parameters, and what the optimizer keeps, by the names of their columns: of weights, of
         biases. With a rule empty.
+    bounds : pair of arrays, optional
+        Least and largest weights of that time, if there were any.
     gradient : pair of arrays, optional
         Of weights, of biases, if the columns hold another one by now.
     after : pair of arrays, optional
-        Parameters, if a rule was it and its gradient was saved.
+        Parameters, if a rule was it and its gradient was saved, or L-BFGS.
     """
 
     rows: np.ndarray
@@ -56,6 +60,7 @@ class Last:
     optimizer: Any = None
     rule: Any = None
     before: Room = ({}, {})
+    bounds: tuple[Any, Any] = (None, None)
     gradient: tuple[np.ndarray, ...] | None = None
     after: tuple[np.ndarray, ...] | None = None
 
@@ -105,11 +110,19 @@ def take(graph: NeuronGraph) -> Last | None:
     return graph.__dict__.pop("_last", None)
 
 
-def keep(graph: NeuronGraph, optimizer: Any, rate: float, number: int | None, before: Room) -> None:
+def keep(
+    graph: NeuronGraph,
+    optimizer: Any,
+    rate: float,
+    number: int | None,
+    before: Room,
+    held: Limits = UNLIMITED,
+) -> Last:
     """Keep what an update was made of that has just been done."""
-    store = graph._store
-    rows = plan(graph).synapse
-    graph.__dict__["_last"] = Last(rows, store.edits, float(rate), number, optimizer, before=before)
+    rows, edits, bounds = plan(graph).synapse, graph._store.edits, (held.lower, held.upper)
+    made = Last(rows, edits, float(rate), number, optimizer, before=before, bounds=bounds)
+    graph.__dict__["_last"] = made
+    return made
 
 
 # ---------------------------------------------------------------- updates by a rule

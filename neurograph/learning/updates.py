@@ -140,7 +140,7 @@ def update(graph: NeuronGraph, optimizer: Optimizer, both: tuple[Limits, Limits]
         old[:] = values
     store.updates += 1
     store.edits += 1
-    lately.keep(graph, optimizer, rate, store.updates - 1, before)
+    lately.keep(graph, optimizer, rate, store.updates - 1, before, both[0])
 
 
 def _diverged(
