@@ -133,6 +133,17 @@ def near_kink(net: ng.Network, X: np.ndarray, margin: float = 1e-3) -> bool:
     )
 
 
+def ready_for(net, rule):
+    """Whether the rule can handle the network; if so, it is set."""
+    net.rule = rule
+    try:
+        net.gradient_status()
+    except ng.ParameterError:
+        assert rule == "synaptic"
+        return False
+    return True
+
+
 def close(a, b, tolerance: float) -> bool:
     """The project's meaning of equal: |a - b| <= tolerance · max(1, largest |value|)."""
     a, b = np.asarray(a, float), np.asarray(b, float)

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import neurograph as ng
-from tests.strategies import close, networks, sequences
+from tests.strategies import close, networks, ready_for, sequences
 
 RULES = ["lstm-g", "rtrl", ng.BPTT(2), ng.BPTT(20), "synaptic"]
 ENGINES = st.sampled_from(["walker", "compiled"])
@@ -17,17 +17,6 @@ ENGINES = st.sampled_from(["walker", "compiled"])
 
 def total(parts):
     return fsum(part.value for part in parts)
-
-
-def ready_for(net, rule):
-    """Whether the rule can handle the network; if so, it is set."""
-    net.rule = rule
-    try:
-        net.gradient_status()
-    except ng.ParameterError:
-        assert rule == "synaptic"
-        return False
-    return True
 
 
 @st.composite

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import neurograph as ng
 from neurograph.engines import ENGINES
 from tests import replay
-from tests.strategies import SMOOTH, close, networks, sequences
+from tests.strategies import SMOOTH, close, networks, ready_for, sequences
 
 DATA = Path(__file__).parent / "data" / "synaptic"
 RECORDED = [
@@ -181,17 +181,6 @@ def require_same(a, b, tolerance=1e-12):
 def settled(net):
     """Whether no number is so large that rounding alone makes engines differ."""
     return all(np.abs(v).max(initial=0) < 1e4 for v in everything(net).values())
-
-
-def ready_for(net, rule):
-    """Whether the rule can handle the network; if so, it is set."""
-    net.rule = rule
-    try:
-        net.gradient_status()
-    except ng.ParameterError:
-        assert rule == "synaptic"
-        return False
-    return True
 
 
 def targets_for(net, X, rng):

@@ -337,7 +337,6 @@ def vary(ways, basis, site, room, table, tangent):
                 else:
                     without(ways, basis, site, room, table, first, lanes, t, here, i, acts, silent)
                 put(room.live, here, 1)
-    return 0
 
 
 def pull(basis, source, delay, target, gater, late, weight):

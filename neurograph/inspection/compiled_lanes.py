@@ -36,7 +36,7 @@ class Compiled(Walked):
         self.plan = base.plan
         self.asked = np.flatnonzero(~np.isnan(base.targets).all((1, 2))).tolist()
         self.table = addresses(base.plan, np.dtype(float))
-        self.last: tuple[Any, Any] = None, None  # visits, and the same as arrays
+        self.packed: tuple[Any, Any] = None, None  # the last visits, as they are and as arrays
 
     def removal(self, visits: tuple[Visit, ...], cuts: Cuts) -> np.ndarray:
         """Return by how much the loss of each lane is higher than that of the base, (L,)."""
@@ -103,10 +103,10 @@ class Compiled(Walked):
 
     def ways(self, visits: tuple[Visit, ...], cuts: Cuts) -> Ways:
         """Return visits as arrays, and behind their special synapses those that are removed."""
-        known, ways = self.last
+        known, ways = self.packed
         if known is not visits:  # many lesions have the same
             ways = _ways(self.base, visits)
-            self.last = visits, ways
+            self.packed = visits, ways
         if cuts.arcs is None:
             return ways
         place = {visit.neuron: row for row, visit in enumerate(visits)}
