@@ -1,4 +1,7 @@
-"""Networkx's edit verbs on a directed graph of neurons and synapses, and what they put where."""
+"""Networkx's edit verbs on a directed graph of neurons and synapses, and what they put where.
+
+All access to networkx's adjacency is here, so that it can be made otherwise; a test holds that.
+"""
 
 from __future__ import annotations
 
@@ -319,6 +322,31 @@ class EditableGraph(nx.DiGraph):
         self._store.remove(self._succ[u][v])
         del self._succ[u][v]
         del self._pred[v][u]
+
+    # ------------------------------------------------------------ adjacency, for everybody else
+
+    def between(self, source: Hashable, target: Hashable) -> Synapse:
+        """Return the synapse between two neurons, which is there."""
+        return self._succ[source][target]
+
+    def incoming(self, name: Hashable) -> list[Synapse]:
+        """Return the synapses that end in a neuron."""
+        return list(self._pred[name].values())
+
+    def outgoing(self, name: Hashable) -> list[Synapse]:
+        """Return the synapses that start in a neuron."""
+        return list(self._succ[name].values())
+
+    def _rename(self, new: Mapping[Hashable, Hashable]) -> None:
+        """Give every neuron its new name in networkx's dicts; those of views stay as they are."""
+        nodes = self.node_dict_factory()
+        for n, neuron in self._node.items():
+            nodes[new[n]] = neuron
+        succ = {new[u]: {new[v]: s for v, s in row.items()} for u, row in self._succ.items()}
+        pred = {new[v]: {new[u]: s for u, s in row.items()} for v, row in self._pred.items()}
+        self._node, self._adj, self._pred = nodes, succ, pred
+
+    # ------------------------------------------------------------ inside
 
     def _as_name(self, name: Any) -> Hashable:
         if isinstance(name, Neuron):

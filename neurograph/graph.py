@@ -1,7 +1,7 @@
 """The directed graph whose nodes are neurons and whose edges are synapses.
 
-All access to networkx's adjacency is here and in `neurograph.editing`; everything else asks this
-class.
+All access to networkx's adjacency is in its base class (`neurograph.editing`); everything else asks
+that.
 """
 
 from __future__ import annotations
@@ -80,12 +80,7 @@ class NeuronGraph(EditableGraph):
                 self._node[old]._id for old, name in new.items() if name == ghost
             )
         self._store.names = names
-        nodes = self.node_dict_factory()
-        for n, neuron in self._node.items():
-            nodes[new[n]] = neuron
-        succ = {new[u]: {new[v]: s for v, s in row.items()} for u, row in self._succ.items()}
-        pred = {new[v]: {new[u]: s for u, s in row.items()} for v, row in self._pred.items()}
-        self._node, self._adj, self._pred = nodes, succ, pred
+        self._rename(new)
         self._store.changed()
         nx._clear_cache(self)
 
@@ -216,14 +211,6 @@ class NeuronGraph(EditableGraph):
             raise ParameterError(f"{synapse} belongs to another network")
         return synapse
 
-    def incoming(self, name: Hashable) -> list[Synapse]:
-        """Return the synapses that end in a neuron."""
-        return list(self._pred[name].values())
-
-    def outgoing(self, name: Hashable) -> list[Synapse]:
-        """Return the synapses that start in a neuron."""
-        return list(self._succ[name].values())
-
     def gated_by(self, name: Hashable) -> list[Synapse]:
         """Return the synapses that a neuron gates, oldest first."""
         table = self._store.synapses
@@ -238,7 +225,7 @@ class NeuronGraph(EditableGraph):
         if issubclass(kind, Neuron):
             return [self._node[names[id]] for id in ids.tolist()]
         ends = (table.values(end, ids).tolist() for end in ("source", "target"))
-        return [self._succ[names[u]][names[v]] for u, v in zip(*ends, strict=True)]
+        return [self.between(names[u], names[v]) for u, v in zip(*ends, strict=True)]
 
     def require_own(self) -> None:
         """Raise if this is a networkx view, which has no numbers of its own."""

@@ -165,7 +165,7 @@ class Network(Inspected, OnlineLearner):
         if gater is not None:
             gate["gater"] = self.neuron(gater).name
         self.add_edge(u, v, **_present({**given, **gate}), **attr)
-        return self._succ[u][v]
+        return self.between(u, v)
 
     @exclusive
     def add_layer(self, name: str, size: int, *, role: str | None = None, **options: Any) -> Layer:

@@ -293,6 +293,17 @@ def test_nothing_optional_or_forbidden_is_imported_at_the_top(name):
     assert not calls & {"eval", "exec"}
 
 
+def test_adjacency_is_touched_in_one_module():
+    inside = {"_adj", "_succ", "_pred", "adj", "succ", "pred"}
+    found = {
+        name
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in inside
+    }
+    assert found == {"editing"}
+
+
 def test_import_brings_in_no_extra_and_not_numba():
     code = (
         "import sys, neurograph; "

@@ -177,7 +177,7 @@ def _lost(net: Network, neurons: Any, texts: _Texts) -> dict[str, list]:
     bare = [
         repr(name)
         for name, neuron in net._node.items()
-        if len(neuron) or not (net._succ[name] or net._pred[name])
+        if len(neuron) or not (net.outgoing(name) or net.incoming(name))
     ]
     return {
         "an edge list has no neurons; give their table a path too, with neurons=, or these lose"

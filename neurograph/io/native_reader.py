@@ -151,7 +151,7 @@ def _handles(net: Network, neurons: list) -> dict[str, Any]:
     source, target = table.array("source"), table.array("target")
     return {
         "neuron": neurons.__getitem__,
-        "synapse": lambda e: net._succ[names[source[e]]][names[target[e]]],
+        "synapse": lambda e: net.between(names[source[e]], names[target[e]]),
     }
 
 
